@@ -1,4 +1,4 @@
-import { Problem, type Steps } from '#kernel'
+import { atOnce, Problem, type Steps } from '#kernel'
 import { packId } from './columns/ids.ts'
 import { TypeTable } from './columns/type-table.ts'
 import type { IndexRow } from './extraction/row.ts'
@@ -63,7 +63,12 @@ export class CompartmentIndex implements RowIndex {
    * @throws Problem `fault` · `search.segment-outdated`, `search.segment-malformed`, `search.rows-unordered`
    */
   addSegment(bytes: Uint8Array): void {
-    decodeSegment(bytes, {
+    atOnce(this.addSegmentInSteps(bytes))
+  }
+
+  /** As `addSegment`, bit by bit: for an index that nobody sees yet. */
+  addSegmentInSteps(bytes: Uint8Array): Steps<void> {
+    return decodeSegment(bytes, {
       begin: lastSeq => this.#advance(lastSeq),
       tableOf: type => this.#table(type, this.tables),
       containedOf: type => this.#table(type, this.#contained),
@@ -91,9 +96,9 @@ export class CompartmentIndex implements RowIndex {
    * Does what of `addRow` takes longest and may be done before, bit by bit: for a row of many values. A row that never comes leaves
    * nothing behind but texts that no row has.
    */
-  *prepareRow({ type, cells }: Pick<IndexRow, 'type' | 'cells'>): Steps<void> {
-    const table = this.tables.get(type)
-    if (table !== undefined) for (const cell of cells) yield* table.column(cell.source.index).prepare(cell)
+  *prepareRow({ type, cells, contained = [] }: Pick<IndexRow, 'type' | 'cells' | 'contained'>): Steps<void> {
+    yield* this.#table(type, this.tables).prepare(cells)
+    for (const within of contained) yield* this.#table(within.type, this.#contained).prepare(within.cells)
   }
 
   #advance(seq: number): void {

@@ -1,4 +1,4 @@
-import { randomId16 } from '#kernel'
+import { atOnce, randomId16 } from '#kernel'
 import { GrowFloat64, GrowUint32 } from './columns/growable.ts'
 import { packId } from './columns/ids.ts'
 import { TypeTable } from './columns/type-table.ts'
@@ -146,7 +146,7 @@ export class PopulationIndex implements RowIndex {
     const shift = this.#head - known
     const replacing: { readonly by: number; readonly atMs: number }[] = []
     try {
-      decodeSegment(bytes, {
+      const decoding = decodeSegment(bytes, {
         begin: lastSeq => this.#arrive(number, lastSeq - known),
         tableOf: type => this.#table(type, this.tables),
         containedOf: type => this.#table(type, this.#contained),
@@ -157,6 +157,7 @@ export class PopulationIndex implements RowIndex {
           replacing.push({ by, atMs })
         },
       })
+      atOnce(decoding)
       // A segment names them type by type.
       for (const { by, atMs } of replacing.sort((a, b) => a.by - b.by)) this.#noteReplacing(by, atMs)
     } catch (error) {

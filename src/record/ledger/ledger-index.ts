@@ -10,6 +10,13 @@ import { rowsOfSegment, Tail } from './tail.ts'
 /** Rows that are taken into an index in one go; about a millisecond. */
 const rowsAtATime = 128
 
+/** A row of more values is taken into an index bit by bit. */
+const manyValues = 1_000
+
+function hasMany({ cells, contained = [] }: IndexRow): boolean {
+  return [cells, ...contained.map(within => within.cells)].some(each => each.some(({ count }) => count > manyValues))
+}
+
 /** Entries that are fetched at once. */
 export const readAhead = 1024
 
@@ -163,6 +170,7 @@ export class LedgerIndex {
     while (index.head >= this.#tail.from - 1) {
       const { rows, from } = this.#tail
       for (let row = rows[index.head + 1 - from]; row !== undefined; row = rows[index.head + 1 - from]) {
+        if (hasMany(row)) await inSlices(index.prepareRow(row))
         index.addRow(row)
         const pause = index.head % rowsAtATime === 0 ? giveWay() : undefined
         if (pause !== undefined) await pause
@@ -205,7 +213,7 @@ export class LedgerIndex {
     try {
       for (const segment of segments) {
         if (segment.fromSeq <= index.head) continue
-        index.addSegment(this.#ledger.keys.openSegment(segment))
+        await inSlices(index.addSegmentInSteps(this.#ledger.keys.openSegment(segment)))
         const pause = giveWay()
         if (pause !== undefined) await pause
       }

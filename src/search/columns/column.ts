@@ -111,17 +111,25 @@ export class Column {
   append(row: number, cell: Cell): void {
     this.padTo(row)
     if (cell.count > 1) this.#allowMany()
-    const numbers = this.#prepared.get(cell)
-    this.#prepared.delete(cell)
-    for (let i = 0; i < cell.count; i++) this.#push(cell, i, numbers)
+    this.#appendTexts(cell)
+    this.#appendRanges(cell)
+    if (this.groups !== undefined) for (let i = 0; i < cell.count; i++) this.groups.push(cell.groups[i] ?? 0)
     this.rows = row + 1
     this.starts?.push(this.places)
   }
 
-  #push(cell: Cell, i: number, numbers: Uint32Array | undefined): void {
-    if (this.ids !== undefined) this.ids.push(numbers?.[i] ?? this.dictionary?.numberOf(cell.texts[i] as string) ?? 0)
-    if (this.lows !== undefined) this.#pushRange(cell.lows[i] as number, cell.highs[i] as number)
-    this.groups?.push(cell.groups[i] ?? 0)
+  #appendTexts(cell: Cell): void {
+    const { ids, dictionary } = this
+    if (ids === undefined || dictionary === undefined) return
+    const numbers = this.#prepared.get(cell)
+    this.#prepared.delete(cell)
+    if (numbers !== undefined) appendAll(ids, numbers)
+    else for (const text of cell.texts) ids.push(dictionary.numberOf(text))
+  }
+
+  #appendRanges({ lows, highs }: Cell): void {
+    if (this.lows !== undefined)
+      for (let i = 0; i < lows.length; i++) this.#pushRange(lows[i] as number, highs[i] as number)
   }
 
   #pushRange(low: number, high: number): void {

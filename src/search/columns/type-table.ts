@@ -1,3 +1,4 @@
+import type { Steps } from '#kernel'
 import type { Cell } from '../extraction/cell.ts'
 import { type Plan, planOf } from '../extraction/plan.ts'
 import { Column } from './column.ts'
@@ -64,6 +65,11 @@ export class TypeTable {
   append(seq: number, updatedMs: number, packedId: Uint8Array, cells: readonly Cell[]): void {
     const row = this.place(seq, updatedMs, packedId)
     for (const cell of cells) this.column(cell.source.index).append(row, cell)
+  }
+
+  /** Gives the texts of a row to come their numbers. */
+  *prepare(cells: readonly Cell[]): Steps<void> {
+    for (const cell of cells) yield* this.column(cell.source.index).prepare(cell)
   }
 
   /** Rows that lie in other compartments too, ascending. */

@@ -1,5 +1,5 @@
 import { zstdDecompressSync } from 'node:zlib'
-import { Problem } from '#kernel'
+import { Problem, type Steps } from '#kernel'
 import type { Block, Column } from '../columns/column.ts'
 import type { TypeTable } from '../columns/type-table.ts'
 import { ends, segmentFormat, spread } from './encode.ts'
@@ -39,16 +39,16 @@ interface Replacement {
 }
 
 /**
- * Appends a segment's rows to the tables they belong to.
+ * Appends a segment's rows to the tables they belong to, bit by bit.
  *
  * @throws Problem `fault` · `search.segment-outdated` when rows must be extracted anew, `search.segment-malformed`
  */
-export function decodeSegment(bytes: Uint8Array, places: SegmentPlaces): void {
+export function* decodeSegment(bytes: Uint8Array, places: SegmentPlaces): Steps<void> {
   const reader = new SegmentReader(isCompressed(bytes) ? decompressed(bytes) : bytes)
   if (reader.whole() !== segmentFormat) throw outdated()
   places.begin(reader.whole())
-  for (let types = reader.whole(); types > 0; types--) readType(reader, places)
-  for (let types = reader.whole(); types > 0; types--) readContained(reader, places)
+  for (let types = reader.whole(); types > 0; types--) yield* readType(reader, places)
+  for (let types = reader.whole(); types > 0; types--) yield* readContained(reader, places)
 }
 
 /** What is not begins with the number of its format, which is smaller. https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1 */
@@ -60,7 +60,7 @@ function decompressed(bytes: Uint8Array): Uint8Array {
   return zstdDecompressSync(bytes, { maxOutputLength: largestBytes })
 }
 
-function readContained(reader: SegmentReader, { containedOf, arrivalOf }: SegmentPlaces): void {
+function* readContained(reader: SegmentReader, { containedOf, arrivalOf }: SegmentPlaces): Steps<void> {
   const table = containedOf(reader.text())
   const first = table.count
   const count = reader.whole()
@@ -68,11 +68,11 @@ function readContained(reader: SegmentReader, { containedOf, arrivalOf }: Segmen
   const lengths = reader.wholes(count)
   for (let i = 0; i < count; i++)
     table.place(arrivalOf(seqs[i] as number), Number.NaN, reader.raw(lengths[i] as number))
-  readColumns(reader, table, first, count)
+  yield* readColumns(reader, table, first, count)
 }
 
 /** Replacements are noted after the rows, since a row may replace one of the same segment. */
-function readType(reader: SegmentReader, places: SegmentPlaces): void {
+function* readType(reader: SegmentReader, places: SegmentPlaces): Steps<void> {
   const { arrivalOf } = places
   const table = places.tableOf(reader.text())
   const replaced: Replacement[] = []
@@ -84,18 +84,18 @@ function readType(reader: SegmentReader, places: SegmentPlaces): void {
     places.wrote(atMs)
   }
   const count = reader.whole()
-  if (count > 0) readRows(reader, table, count, { replaced, arrivalOf })
+  if (count > 0) yield* readRows(reader, table, count, { replaced, arrivalOf })
   if (count > 0) places.wrote(table.updated.array[table.count - 1] as number)
   for (const { superseded, by, atMs } of replaced)
     if (superseded > 0) places.replace(table, arrivalOf(superseded), arrivalOf(by), atMs)
 }
 
-function readRows(
+function* readRows(
   reader: SegmentReader,
   table: TypeTable,
   count: number,
   { replaced, arrivalOf }: { readonly replaced: Replacement[]; readonly arrivalOf: (seq: number) => number },
-): void {
+): Steps<void> {
   const first = table.count
   const seqs = reader.numbers(count)
   const distances = reader.wholes(count)
@@ -108,14 +108,14 @@ function readRows(
     table.place(arrivalOf(seq), atMs, reader.raw(lengths[i] as number))
     if (distance > 0) replaced.push({ superseded: seq - distance, by: seq, atMs })
   }
-  readColumns(reader, table, first, count)
+  yield* readColumns(reader, table, first, count)
 }
 
-function readColumns(reader: SegmentReader, table: TypeTable, first: number, rows: number): void {
-  for (let columns = reader.whole(); columns > 0; columns--) readColumn(reader, table, first, rows)
+function* readColumns(reader: SegmentReader, table: TypeTable, first: number, rows: number): Steps<void> {
+  for (let columns = reader.whole(); columns > 0; columns--) yield* readColumn(reader, table, first, rows)
 }
 
-function readColumn(reader: SegmentReader, table: TypeTable, first: number, rows: number): void {
+function* readColumn(reader: SegmentReader, table: TypeTable, first: number, rows: number): Steps<void> {
   const key = reader.text()
   const source = table.plan.sourceByKey.get(key)
   if (source === undefined) throw outdated()
@@ -123,7 +123,7 @@ function readColumn(reader: SegmentReader, table: TypeTable, first: number, rows
   const mode = reader.whole()
   const counts = mode === spread.one ? undefined : reader.wholes(rows)
   const values = counts === undefined ? rows : sum(counts)
-  const ids = source.storage === 'range' ? undefined : readTexts(reader, column, values)
+  const ids = source.storage === 'range' ? undefined : yield* readTexts(reader, column, values)
   const ranges = source.storage === 'text' ? undefined : readRanges(reader, values)
   const groups = source.grouped ? reader.wholes(values) : undefined
   const block: Block = {
@@ -144,10 +144,16 @@ function sum(counts: Uint32Array): number {
   return total
 }
 
+/** Texts that get their numbers in one go. */
+const textsAtATime = 256
+
 /** The segment's own numbers become those of the column's dictionary. */
-function readTexts(reader: SegmentReader, column: Column, values: number): Uint32Array {
+function* readTexts(reader: SegmentReader, column: Column, values: number): Steps<Uint32Array> {
   const known = new Uint32Array(reader.whole())
-  for (let i = 0; i < known.length; i++) known[i] = column.dictionary?.number(reader.raw(reader.whole())) ?? 0
+  for (let i = 0; i < known.length; i++) {
+    known[i] = column.dictionary?.number(reader.raw(reader.whole())) ?? 0
+    if (i % textsAtATime === 0) yield
+  }
   const ids = reader.wholes(values)
   for (let i = 0; i < values; i++) ids[i] = known[ids[i] as number] as number
   return ids
