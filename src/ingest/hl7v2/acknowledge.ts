@@ -54,6 +54,7 @@ const verdicts: Readonly<Record<string, Pick<Verdict, 'code' | 'condition'>>> = 
   'ingest.hl7-version-unsupported': { code: 'AR', condition: '203' },
   'ingest.hl7-too-many-parts': { code: 'AR', condition: '104' },
   'ingest.token-too-long': { code: 'AR', condition: '104' },
+  'ingest.hl7-frame-unended': { code: 'AE', condition: '100' },
   'ingest.hl7-segment-missing': { code: 'AE', condition: '100' },
   'ingest.hl7-segment-misplaced': { code: 'AE', condition: '100' },
   'ingest.hl7-field-missing': { code: 'AE', condition: '101' },

@@ -1,6 +1,7 @@
 import { Problem } from '#kernel'
 import type { IngestLimits } from '../limits.ts'
 import type { Steps } from '../turns.ts'
+import { type Cut, Frames, unended } from './frame-ends.ts'
 import { segmentOfLine } from './line-heads.ts'
 import { MessageSize } from './message-size.ts'
 import { isKnownSegment } from './structure.ts'
@@ -56,6 +57,8 @@ const said = {
 export function* splitMessages(texts: Iterable<string>, limits: IngestLimits): Steps<SplitFile> {
   const cutting = new Cutting(limits)
   let open = ''
+  /** What stands before the line that is open: ends of lines and of frames. */
+  let before = ''
   for (const text of texts) {
     if (cutting.isSkipping && open === '' && !headers.test(text)) {
       open = text.slice(Math.max(text.lastIndexOf('\r'), text.lastIndexOf('\n')) + 1)
@@ -65,7 +68,9 @@ export function* splitMessages(texts: Iterable<string>, limits: IngestLimits): S
     let from = 0
     let lines = 0
     for (const { 0: ends, index } of text.matchAll(lineEnds)) {
-      cutting.take(open + text.slice(from, index))
+      const line = open + text.slice(from, index)
+      cutting.take(line, before)
+      before = line === '' ? before + ends : ends
       open = ''
       from = index + ends.length
       if (++lines % linesAtATime === 0) yield
@@ -74,8 +79,8 @@ export function* splitMessages(texts: Iterable<string>, limits: IngestLimits): S
     if (open.length > limits.maxToken) throw tooLong()
     yield
   }
-  cutting.take(open)
-  return cutting.end()
+  cutting.take(open, before)
+  return cutting.end(open === '' ? before : '')
 }
 
 /** Lines that are cut in one go. */
@@ -99,7 +104,9 @@ function found(line: string, separator: string): { readonly at: number; readonly
 
 class Cutting {
   readonly #limits: IngestLimits
-  readonly #messages: { lines: string[]; batch: number; refused?: Problem }[] = []
+  readonly #messages: Cut[] = []
+  /** Frames, as MLLP has them: of a message that began one and did not end it nobody knows how much is missing. */
+  readonly #frames = new Frames()
   readonly #warnings = new Set<string>()
   /** The message that is open; none before the first MSH and after a trailer. */
   #lines: string[] | undefined
@@ -127,29 +134,37 @@ class Cutting {
     return this.#lines !== undefined && this.#messages.at(-1)?.refused !== undefined
   }
 
-  take(raw: string): void {
+  /** @param before  what stands between the line before and this one */
+  take(raw: string, before: string): void {
     const line = raw.trimStart()
     if (line === '') return
+    this.#frames.pass(before)
     const name = line.slice(0, 3)
-    if (name === 'MSH' && segmentStart.test(line)) this.#begin(line)
+    if (name === 'MSH' && segmentStart.test(line)) this.#begin(line, before)
     else if (envelopes.has(name) && segmentStart.test(line)) this.#envelope(name, line)
     else if (this.#lines === undefined) this.#warnings.add(said.orphan)
     else this.#takeLine(line)
   }
 
-  end(): SplitFile {
+  end(behind: string): SplitFile {
     this.#close()
+    this.#frames.pass(behind)
+    for (const message of this.#frames.end())
+      if (message.refused === undefined)
+        Object.assign(message, { refused: unended(), lines: message.lines.slice(0, 1) })
     if (this.#batchFrom !== undefined) this.#warnings.add(said.noTrailer)
     if (this.#inFile) this.#warnings.add(said.noFileTrailer)
     const [messages, warnings, batches] = [this.#messages, [...this.#warnings], this.#headers]
     return { messages, warnings, values: this.#values, isBatch: this.#isBatch, file: this.#file, batches }
   }
 
-  #begin(line: string): void {
+  #begin(line: string, before: string): void {
     this.#close()
     this.#lines = []
     if (this.#batchFrom === undefined && !this.#isLoose) this.#openBatch(undefined)
-    this.#messages.push({ lines: this.#lines, batch: this.#headers.length - 1 })
+    const message = { lines: this.#lines, batch: this.#headers.length - 1 }
+    this.#messages.push(message)
+    this.#frames.begin(message, before)
     this.#size = new MessageSize(line, this.#limits)
     this.#open(line)
   }
