@@ -31,6 +31,7 @@ export {
   type JsonLimits,
   parseJson,
   parseJsonInSteps,
+  parseLongJson,
   parseSentJson,
 } from './json.ts'
 export { encodeJsonInSteps, printJson } from './json-print.ts'

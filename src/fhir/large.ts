@@ -29,23 +29,24 @@ function weightLeft(value: unknown, left: number): number {
   return rest
 }
 
+/** Values that are counted in one go. */
+const valuesAtATime = 1_000
 /** Bytes of a value beside its letters, about. */
 const bytesOfAValue = 32
 
-/** How many bytes of memory a resource takes, about; looks no further than `most`. */
-export function bytesOf(resource: Resource, most: number): number {
-  return most - Math.max(0, bytesLeft(resource, most))
-}
-
-function bytesLeft(value: unknown, left: number): number {
-  if (typeof value === 'string') return left - bytesOfAValue - value.length
-  let rest = left - bytesOfAValue
-  if (typeof value !== 'object' || value === null || value instanceof Decimal) return rest
-  for (const child of Object.values(value)) {
-    rest = bytesLeft(child, rest)
-    if (rest < 0) return rest
+/** How many bytes of memory a resource takes, about; looks no further than `most`, and bit by bit. */
+export function* bytesOf(resource: Resource, most: number): Steps<number> {
+  const waiting: unknown[] = [resource]
+  let bytes = 0
+  for (let seen = 1; waiting.length > 0 && bytes < most; seen++) {
+    const value = waiting.pop()
+    bytes += bytesOfAValue
+    if (typeof value === 'string') bytes += value.length
+    else if (typeof value === 'object' && value !== null && !(value instanceof Decimal))
+      for (const child of Object.values(value)) waiting.push(child)
+    if (seen % valuesAtATime === 0) yield
   }
-  return rest
+  return Math.min(bytes, most)
 }
 
 /** The JSON text of a resource, in UTF-8; that of a large one is made bit by bit. */

@@ -1,6 +1,6 @@
 import { type Grant, ownerOf } from '#access'
 import { bytesOf } from '#fhir'
-import { type Clock, giveWay, isProblem, type Log, type Problem } from '#kernel'
+import { type Clock, giveWay, inSlices, isProblem, type Log, type Problem } from '#kernel'
 import type { Record, Txn, Writer } from '#record'
 import type { Validator } from '#validation'
 import type { Documents } from '#vault'
@@ -93,7 +93,7 @@ export async function runImport(
     for await (const some of await open()) {
       for (const outcome of some) {
         if (outcome.kind === 'amend') await run.checkPerson(outcome)
-        if (run.take(outcome)) await run.flush()
+        if (await run.take(outcome)) await run.flush()
       }
       onRows(run.rowsRead)
       checkStopped(facts.signal)
@@ -192,7 +192,7 @@ class Run {
   }
 
   /** @returns true when enough is gathered for a batch */
-  take(outcome: Outcome): boolean {
+  async take(outcome: Outcome): Promise<boolean> {
     this.rowsRead += rowsOf(outcome)
     if (outcome.kind !== 'mapped' && outcome.kind !== 'amend' && outcome.kind !== 'remove') {
       this.#read.count(outcome)
@@ -204,7 +204,7 @@ class Run {
     }
     const { batchSize, batchBytes } = this.#deps.limits
     this.#items.push(outcome)
-    if (outcome.kind === 'mapped') this.#bytes += bytesOf(outcome.resource, batchBytes)
+    if (outcome.kind === 'mapped') this.#bytes += await inSlices(bytesOf(outcome.resource, batchBytes))
     return this.#items.length >= batchSize || this.#bytes >= batchBytes
   }
 

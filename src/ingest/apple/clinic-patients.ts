@@ -1,4 +1,4 @@
-import { parseJson, toResource } from '#fhir'
+import { parseLongJson, toResource } from '#fhir'
 import { isProblem, type Problem } from '#kernel'
 import { claimsOf, type PersonClaims } from '../identity/claims.ts'
 import { checkSamePerson, type Whom } from '../identity/guard.ts'
@@ -24,7 +24,7 @@ async function claimsIn(part: Part): Promise<readonly PersonClaims[]> {
   const chunks: Buffer[] = []
   for await (const chunk of part.open()) chunks.push(chunk)
   try {
-    const resource = toResource(parseJson(Buffer.concat(chunks).toString('utf8')))
+    const resource = toResource(await parseLongJson(Buffer.concat(chunks).toString('utf8')))
     return resource.resourceType === 'Patient' ? [claimsOf(resource)] : []
   } catch (error) {
     if (isProblem(error)) return [] // what cannot be read is told as a record

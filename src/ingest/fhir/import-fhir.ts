@@ -35,7 +35,7 @@ async function* outcomesOf(
     const outcome = placed(await inSlices(outcomeOf(row, index, scene)), place)
     scene.context.onRow?.(outcome, index)
     outcomes.push(outcome, ...scene.warnings.splice(0))
-    if (outcome.kind === 'mapped') bytes += bytesOf(outcome.resource, gathered.bytes)
+    if (outcome.kind === 'mapped') bytes += await inSlices(bytesOf(outcome.resource, gathered.bytes))
     if (outcomes.length >= gathered.most || bytes >= gathered.bytes) {
       yield outcomes
       outcomes = []

@@ -1,4 +1,4 @@
-import { parseJson, toResource } from '#fhir'
+import { parseLongJson, toResource } from '#fhir'
 import { giveWay, isProblem } from '#kernel'
 import { checkClinicPatients, rejectedRecord } from '../apple/clinic-patients.ts'
 import { importClinic, serverAt } from '../fhir/clinic-records.ts'
@@ -38,16 +38,16 @@ function textOf(row: Row | undefined): string {
 export async function checkMedical(database: ForeignDatabase, context: ReadContext): Promise<void> {
   const said: PersonClaims[] = []
   for (const text of textsIn(database, context.limits.maxToken)) {
-    if (/"resourceType"\s*:\s*"Patient"/.test(text)) said.push(...claimsIn(text))
+    if (/"resourceType"\s*:\s*"Patient"/.test(text)) said.push(...(await claimsIn(text)))
     const pause = giveWay()
     if (pause !== undefined) await pause
   }
   await checkClinicPatients(said, context)
 }
 
-function claimsIn(text: string): readonly PersonClaims[] {
+async function claimsIn(text: string): Promise<readonly PersonClaims[]> {
   try {
-    const resource = toResource(parseJson(text))
+    const resource = toResource(await parseLongJson(text))
     return resource.resourceType === 'Patient' ? [claimsOf(resource)] : []
   } catch (error) {
     if (isProblem(error)) return [] // what cannot be read is told as a row
