@@ -1,28 +1,19 @@
 /** A hospital sends HL7 v2 over MLLP to `kinhold mllp`, which hands it on to a server: `net` and `tls` are the foreign clients. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, readFile, writeFile } from 'node:fs/promises'
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { connect as connectTls } from 'node:tls'
 import { freePort } from '../free-port.ts'
-import { commandIn, type Home, lastLine, mainFile, newHome, run } from './server/home.ts'
+import { closeGates, ended, frame, type Gate, messages, openGate, Sender, sender } from './server/gate.ts'
+import { type Home, lastLine, newHome, run } from './server/home.ts'
 import { type RunningServer, startServer } from './server/start-server.ts'
 import { until } from './server/waiting.ts'
 
 let home: Home
 let server: RunningServer
-const started: ChildProcess[] = []
 
-const frame = (text: string) => `\x0b${text}\x1c\r`
-const msh = (event: string, id: string, mode = '') =>
-  `MSH|^~\\&|REG|HOSP|K|H|20240310080000+0000||${event}|${id}|P|2.5.1|||${mode}`
-const pid = 'PID|1||4711^^^HOSP^MR||Sample^Ann||19800203|F'
-const admission = (id: string, mode?: string) =>
-  `${msh('ADT^A01', id, mode)}\r${pid}\rPV1|1|I|WARD1||||||||||||||||V1\r`
-const result = (id: string, value: string, mode?: string) =>
-  `${msh('ORU^R01', id, mode)}\r${pid}\rOBR|1||F1|PAN^Panel^L|||20240310110000+0000\rOBX|1|NM|2345-7^Glucose^LN||${value}|mg/dL|||||F\r`
+const { admission, msh, pid, result } = messages
 
 beforeAll(async () => {
   home = await newHome('mllp')
@@ -30,7 +21,7 @@ beforeAll(async () => {
   await newToken('system/*.cruds', 'all.token')
 })
 afterAll(async () => {
-  for (const child of started) await ended(child)
+  await closeGates()
   await server.stop()
   await home.remove()
 })
@@ -39,87 +30,7 @@ async function newToken(scope: string, name: string): Promise<void> {
   await writeFile(join(home.folder, name), `${await lastLine(home, 'token', '--scope', scope)}\n`)
 }
 
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  child.kill('SIGTERM')
-  await once(child, 'exit')
-}
-
-interface Gate {
-  readonly child: ChildProcess
-  readonly ports: readonly number[]
-  /** What it said of connections. */
-  readonly said: string[]
-}
-
-/** `kinhold mllp`, once all of its ports are open. */
-async function listening(listeners: readonly object[], url = server.url): Promise<Gate> {
-  const settings = join(home.folder, 'mllp.json')
-  await writeFile(settings, JSON.stringify(listeners))
-  const [command, ...words] = commandIn(home, mainFile, 'mllp', settings, '--url', url)
-  const child = spawn(command, words, { env: home.env, cwd: home.folder, stdio: ['ignore', 'pipe', 'pipe'] })
-  started.push(child)
-  const said: string[] = []
-  createInterface(child.stderr).on('line', line => said.push(line))
-  const ports: number[] = []
-  for await (const line of createInterface(child.stdout)) {
-    ports.push(Number(new URL(line.replace(/^mllps?/, 'http')).port))
-    if (ports.length === listeners.length) return { child, ports, said }
-  }
-  throw new Error(`mllp ended: ${said.join('\n')}`)
-}
-
-/** What comes back on a connection, frame by frame. */
-class Sender {
-  readonly socket: Socket
-  readonly #frames: string[] = []
-  #wake = () => undefined as undefined
-  isOver = false
-
-  constructor(socket: Socket) {
-    this.socket = socket
-    let text = ''
-    socket.setEncoding('latin1')
-    socket.on('data', chunk => {
-      text += chunk
-      for (let at = text.indexOf('\x1c\r'); at >= 0; at = text.indexOf('\x1c\r')) {
-        this.#frames.push(text.slice(1, at))
-        text = text.slice(at + 2)
-      }
-      this.#wake()
-    })
-    for (const event of ['close', 'error'])
-      socket.on(event, () => {
-        this.isOver = true
-        this.#wake()
-      })
-  }
-
-  send(...messages: readonly string[]): void {
-    this.socket.write(messages.map(frame).join(''), 'latin1')
-  }
-
-  /** The next acknowledgement; undefined where the connection ended. */
-  async next(): Promise<string | undefined> {
-    while (this.#frames.length === 0 && !this.isOver)
-      await new Promise<void>(resolve => {
-        this.#wake = () => void resolve() as undefined
-      })
-    return this.#frames.shift()
-  }
-
-  async codes(count: number): Promise<readonly (string | undefined)[]> {
-    const codes: (string | undefined)[] = []
-    for (let at = 0; at < count; at++) codes.push(/MSA\|(\w\w\|[^|\r]*)/.exec((await this.next()) ?? '')?.[1])
-    return codes
-  }
-}
-
-async function sender(port: number | undefined, host = '127.0.0.1'): Promise<Sender> {
-  const socket = connect({ port: port ?? 0, host })
-  await once(socket, 'connect')
-  return new Sender(socket)
-}
+const listening = (listeners: readonly object[], url = server.url) => openGate(home, listeners, url)
 
 async function glucose(): Promise<readonly number[]> {
   const token = (await readFile(join(home.folder, 'all.token'), 'utf8')).trim()
