@@ -8,7 +8,7 @@ import { createFingerprint } from './fingerprint.ts'
 import { FormerIds } from './former-ids.ts'
 import type { Senders } from './hl7v2/senders.ts'
 import { shelveAs } from './hl7v2/shelve.ts'
-import { claimsOf, type PersonClaims } from './identity/claims.ts'
+import { claimsInSlices, claimsOf, type PersonClaims } from './identity/claims.ts'
 import { type Rivals, rivalsOf } from './identity/identify.ts'
 import type { Candidate } from './identity/judge.ts'
 import { mergedInto } from './identity/merging/lineage.ts'
@@ -117,7 +117,7 @@ async function isKept(record: Record, grant: Grant, id: string): Promise<boolean
 async function personOf(record: Record, grant: Grant, patient: string): Promise<PersonClaims> {
   if (!permits(grant, 'r', 'Patient')) return claimsOf({})
   try {
-    return claimsOf(await parseStored((await record.reader(grant).read('Patient', patient)).json))
+    return await claimsInSlices(await parseStored((await record.reader(grant).read('Patient', patient)).json))
   } catch (error) {
     if (isProblem(error, 'not-found') || isProblem(error, 'gone')) return claimsOf({})
     throw error

@@ -1,6 +1,6 @@
 import { parseLongJson, toResource } from '#fhir'
 import { isProblem, type Problem } from '#kernel'
-import { claimsOf, type PersonClaims } from '../identity/claims.ts'
+import { claimsInSlices, type PersonClaims } from '../identity/claims.ts'
 import { checkSamePerson, type Whom } from '../identity/guard.ts'
 import type { Doubt } from '../identity/review/held.ts'
 import type { Outcome, Reason } from '../outcome.ts'
@@ -25,7 +25,7 @@ async function claimsIn(part: Part): Promise<readonly PersonClaims[]> {
   for await (const chunk of part.open()) chunks.push(chunk)
   try {
     const resource = toResource(await parseLongJson(Buffer.concat(chunks).toString('utf8')))
-    return resource.resourceType === 'Patient' ? [claimsOf(resource)] : []
+    return resource.resourceType === 'Patient' ? [await claimsInSlices(resource)] : []
   } catch (error) {
     if (isProblem(error)) return [] // what cannot be read is told as a record
     throw error

@@ -2,7 +2,7 @@ import type { Grant } from '#access'
 import type { Resource } from '#fhir'
 import { giveWay } from '#kernel'
 import { serverAt } from '../fhir/clinic-records.ts'
-import { claimsOf } from '../identity/claims.ts'
+import { claimsInSlices } from '../identity/claims.ts'
 import { compare } from '../identity/judge.ts'
 import type { ByteSource } from '../source/byte-source.ts'
 import { type BulkDeps, type FetchFile, getFile, type Input } from './files.ts'
@@ -167,9 +167,9 @@ async function severalIn(
   describedAt: (row: number) => Promise<Resource>,
 ): Promise<Whom | undefined> {
   if (rows.length < 2) return undefined
-  const claims = claimsOf(newest)
+  const claims = await claimsInSlices(newest)
   for (const row of rows) {
-    const { kind, elements } = compare(claimsOf(await describedAt(row)), claims)
+    const { kind, elements } = compare(await claimsInSlices(await describedAt(row)), claims)
     if (kind === 'contradicts') return severalUnderOne(elements)
     const pause = giveWay()
     if (pause !== undefined) await pause

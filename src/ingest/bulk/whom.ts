@@ -5,7 +5,7 @@ import { parseResource } from '#fhir'
 import { isProblem } from '#kernel'
 import type { Txn } from '#record'
 import type { Documents } from '#vault'
-import { claimsOf, type PersonClaims } from '../identity/claims.ts'
+import { claimsInSlices, claimsOf, type PersonClaims } from '../identity/claims.ts'
 import { comparable, elementsOf, inWords } from '../identity/guard.ts'
 import { type Asking, identify, rivalsOf, survivorOf } from '../identity/identify.ts'
 import type { Doubt } from '../identity/review/held.ts'
@@ -59,7 +59,7 @@ function foundOrTaken({ source, name, description }: Named, grant: Grant, deps: 
     const patient = known && (await standing(txn, known.value.patient, baseUrl))
     if (patient !== undefined) return { kind: 'kept', patient }
     if (description === undefined) return undescribed
-    const whom = await judged(txn, claimsOf(description), { grant, baseUrl }, documents)
+    const whom = await judged(txn, await claimsInSlices(description), { grant, baseUrl }, documents)
     const found = whom === 'new' ? await takenIn(txn, description, deps) : whom
     if (found.kind === 'kept') {
       const draft = documents.write(

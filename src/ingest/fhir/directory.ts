@@ -1,6 +1,6 @@
 import { type Json, parseJson, parseReference, printJson } from '#fhir'
 import { giveWay, ownText, Problem } from '#kernel'
-import { claimsOf, type PersonClaims } from '../identity/claims.ts'
+import { claimsInSlices, type PersonClaims } from '../identity/claims.ts'
 import { checkSamePerson } from '../identity/guard.ts'
 import { linkOf } from '../identity/identifiers.ts'
 import { compare, isSurelySame } from '../identity/judge.ts'
@@ -43,16 +43,16 @@ export class Directory {
    * @param index  of the row in all files together
    */
   async add(found: Found, where: string, index: number): Promise<void> {
-    if (found.resource.resourceType === 'Patient') this.#addPatient(found, where, index)
+    if (found.resource.resourceType === 'Patient') await this.#addPatient(found, where, index)
     else {
       await this.places.add(found, index)
       this.#addSubject(found, where)
     }
   }
 
-  #addPatient({ resource, fullUrl, version, backwards }: Found, place: string, index: number): void {
+  async #addPatient({ resource, fullUrl, version, backwards }: Found, place: string, index: number): Promise<void> {
     this.places.count()
-    const text = printJson(claimsOf(resource))
+    const text = printJson(await claimsInSlices(resource))
     // What is read from a text of its own keeps no other in memory.
     const said = parseJson(text) as PersonClaims & Json
     const newest: Candidate = { ...ownVersion(version), index, backwards }

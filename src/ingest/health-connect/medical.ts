@@ -3,7 +3,7 @@ import { giveWay, isProblem } from '#kernel'
 import { checkClinicPatients, rejectedRecord } from '../apple/clinic-patients.ts'
 import { importClinic, serverAt } from '../fhir/clinic-records.ts'
 import type { FhirFile } from '../fhir/read-resources.ts'
-import { claimsOf, type PersonClaims } from '../identity/claims.ts'
+import { claimsInSlices, type PersonClaims } from '../identity/claims.ts'
 import type { Outcome } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
 import type { ForeignDatabase, Row } from './database.ts'
@@ -48,7 +48,7 @@ export async function checkMedical(database: ForeignDatabase, context: ReadConte
 async function claimsIn(text: string): Promise<readonly PersonClaims[]> {
   try {
     const resource = toResource(await parseLongJson(text))
-    return resource.resourceType === 'Patient' ? [claimsOf(resource)] : []
+    return resource.resourceType === 'Patient' ? [await claimsInSlices(resource)] : []
   } catch (error) {
     if (isProblem(error)) return [] // what cannot be read is told as a row
     throw error

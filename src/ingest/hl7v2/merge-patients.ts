@@ -1,8 +1,8 @@
 import type { Grant } from '#access'
-import { parseResource, type Resource } from '#fhir'
+import { parseResource, parseStored, type Resource } from '#fhir'
 import { isProblem, Problem } from '#kernel'
 import type { Txn } from '#record'
-import { claimsOf, type PersonClaims } from '../identity/claims.ts'
+import { claimsInSlices, type PersonClaims } from '../identity/claims.ts'
 import { inWords } from '../identity/guard.ts'
 import { identify } from '../identity/identify.ts'
 import { compare, type IdentityElement, type Verdict } from '../identity/judge.ts'
@@ -193,7 +193,7 @@ async function checkOnePerson(
 ): Promise<void> {
   if (source === undefined || source === target) return
   const reader = deps.record.reader(grant)
-  const described = async (id: string) => claimsOf(parseResource((await reader.read('Patient', id)).json))
+  const described = async (id: string) => claimsInSlices(await parseStored((await reader.read('Patient', id)).json))
   const before = await described(source)
   const after = target === undefined ? now : await described(target)
   const { kind, elements } = compare({ ...before, identifiers: [] }, { ...after, identifiers: [] })

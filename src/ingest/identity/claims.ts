@@ -1,3 +1,4 @@
+import { atOnce, inSlices, type Steps } from '#kernel'
 import { identityTables } from './tables.ts'
 
 /** A number of a person, with the authority that gave it. */
@@ -46,11 +47,20 @@ type Node = { readonly [element: string]: unknown }
  * @param patient  elements of https://hl7.org/fhir/R4/patient.html
  */
 export function claimsOf(patient: Node): PersonClaims {
+  return atOnce(claimsInSteps(patient))
+}
+
+/** As `claimsOf`, in slices: for a Patient that somebody has sent or stored, who may have very many numbers. */
+export function claimsInSlices(patient: Node): Promise<PersonClaims> {
+  return inSlices(claimsInSteps(patient))
+}
+
+function* claimsInSteps(patient: Node): Steps<PersonClaims> {
   const birthDate = birthDateOf(patient.birthDate)
   const gender = patient.gender
   const birthOrder = Number(patient.multipleBirthInteger)
   return {
-    identifiers: nodesIn(patient.identifier).flatMap(identifierOf),
+    identifiers: yield* identifiersIn(patient.identifier),
     names: fewNames(nodesIn(patient.name).slice(0, mostNames).flatMap(nameOf)),
     ...(birthDate === undefined ? {} : { birthDate }),
     ...(gender === 'male' || gender === 'female' ? { gender } : {}),
@@ -74,6 +84,18 @@ function wordsOf({ family = '', given, text = '' }: NameClaim): number {
     .join(' ')
     .split(/[^\p{L}\p{N}]+/u)
     .filter(word => word !== '').length
+}
+
+/** Numbers that are read in one go. */
+const numbersAtATime = 256
+
+function* identifiersIn(value: unknown): Steps<readonly IdentifierClaim[]> {
+  const found: IdentifierClaim[] = []
+  for (const [at, node] of nodesIn(value).entries()) {
+    if (at % numbersAtATime === numbersAtATime - 1) yield
+    found.push(...identifierOf(node))
+  }
+  return found
 }
 
 function identifierOf(node: Node): readonly IdentifierClaim[] {

@@ -3,7 +3,7 @@ import { parseReference, parseStored, type Resource } from '#fhir'
 import { giveWay, inSlices } from '#kernel'
 import { numberOf, type Txn } from '#record'
 import { parseQuery } from '#search'
-import { claimsOf, type IdentifierClaim, type NameClaim, type PersonClaims } from './claims.ts'
+import { claimsInSlices, type IdentifierClaim, type NameClaim, type PersonClaims } from './claims.ts'
 import { findingIdentifiers, linkOf } from './identifiers.ts'
 import { type Candidate, fitsBetter, type IdentityElement, judge, type Verdict } from './judge.ts'
 import { closenessOf } from './names.ts'
@@ -238,7 +238,7 @@ async function standingNow(txn: Txn, id: string, { grant, baseUrl }: Asking): Pr
   const patient = await parseStored(stored.json)
   // Within an account each of its Patients is its own.
   const entered = homeInReach(grant) === 'all' ? await txn.enteredNumbers('Patient', id) : nothing
-  return { id, claims: claimsOf(patient), survivor: survivorOf(patient, baseUrl), entered }
+  return { id, claims: await claimsInSlices(patient), survivor: survivorOf(patient, baseUrl), entered }
 }
 
 /** The last on a way, with the numbers of those before as old ones. */
