@@ -31,7 +31,6 @@ export {
   type JsonLimits,
   parseJson,
   parseJsonInSteps,
-  parseLongJson,
   parseSentJson,
 } from './json.ts'
 export { encodeJsonInSteps, printJson } from './json-print.ts'

@@ -75,11 +75,6 @@ export function* parseJsonInSteps(bytes: Uint8Array): Steps<Json> {
   return yield* readInSteps(bytes, Number.POSITIVE_INFINITY)
 }
 
-/** As `parseJson`, a long text in slices: for what is charged to nobody. */
-export async function parseLongJson(text: string): Promise<Json> {
-  return text.length <= shortBytes ? parseJson(text) : inSlices(parseJsonInSteps(Buffer.from(text)))
-}
-
 function* readInSteps(bytes: Uint8Array, most: number): Steps<Json> {
   return yield* new JsonReader(yield* decodeInSteps(bytes), deepestJson, most).readInSteps()
 }

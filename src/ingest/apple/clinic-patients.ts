@@ -1,4 +1,4 @@
-import { parseLongJson, toResource } from '#fhir'
+import { toResource } from '#fhir'
 import { isProblem, type Problem } from '#kernel'
 import { claimsInSlices, type PersonClaims } from '../identity/claims.ts'
 import { checkSamePerson, type Whom } from '../identity/guard.ts'
@@ -6,6 +6,7 @@ import type { Doubt } from '../identity/review/held.ts'
 import type { Outcome, Reason } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
 import type { Part } from '../source/archive.ts'
+import { parseRow } from '../source/parse-row.ts'
 
 /** The people whom the records of clinics in an archive describe. */
 export async function clinicPatients(
@@ -24,7 +25,7 @@ async function claimsIn(part: Part): Promise<readonly PersonClaims[]> {
   const chunks: Buffer[] = []
   for await (const chunk of part.open()) chunks.push(chunk)
   try {
-    const resource = toResource(await parseLongJson(Buffer.concat(chunks).toString('utf8')))
+    const resource = toResource(await parseRow(Buffer.concat(chunks).toString('utf8')))
     return resource.resourceType === 'Patient' ? [await claimsInSlices(resource)] : []
   } catch (error) {
     if (isProblem(error)) return [] // what cannot be read is told as a record

@@ -1,4 +1,4 @@
-import { parseLongJson, toResource } from '#fhir'
+import { toResource } from '#fhir'
 import { giveWay, isProblem } from '#kernel'
 import { checkClinicPatients, rejectedRecord } from '../apple/clinic-patients.ts'
 import { importClinic, serverAt } from '../fhir/clinic-records.ts'
@@ -6,6 +6,7 @@ import type { FhirFile } from '../fhir/read-resources.ts'
 import { claimsInSlices, type PersonClaims } from '../identity/claims.ts'
 import type { Outcome } from '../outcome.ts'
 import type { ReadContext } from '../read-context.ts'
+import { parseRow } from '../source/parse-row.ts'
 import type { ForeignDatabase, Row } from './database.ts'
 
 const table = 'medical_resource_table'
@@ -47,7 +48,7 @@ export async function checkMedical(database: ForeignDatabase, context: ReadConte
 
 async function claimsIn(text: string): Promise<readonly PersonClaims[]> {
   try {
-    const resource = toResource(await parseLongJson(text))
+    const resource = toResource(await parseRow(text))
     return resource.resourceType === 'Patient' ? [await claimsInSlices(resource)] : []
   } catch (error) {
     if (isProblem(error)) return [] // what cannot be read is told as a row
