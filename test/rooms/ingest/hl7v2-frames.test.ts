@@ -1,6 +1,8 @@
 /** MLLP frames in what is sent over HTTP or as a file: `0B message 1C 0D` – HL7 Version 3 Transport Specification: MLLP, Release 1. */
+import { splitMessages } from '../../../src/ingest/hl7v2/split.ts'
+import { defaultLimits } from '../../../src/ingest/limits.ts'
 import { everything, openHouse, type TestHouse } from './house.ts'
-import { message } from './reading.ts'
+import { atOnce, message } from './reading.ts'
 
 const msh = (id: string) => `MSH|^~\\&|HIS|C|||20260210||ADT^A01|${id}|P|2.5`
 const whole = (id: string, number: string) =>
@@ -33,12 +35,12 @@ describe('a message whose frame did not end is refused, and none beside it', () 
     expect(await answersTo(text)).toEqual(answers)
   })
 
-  it('says so with a code of its own', async () => {
-    const { ack } = await house.ingest.hl7v2({
-      grant: everything(),
-      message: Buffer.from(`\x0b${half('H', '1')}${frame(whole('W', '2'))}`, 'latin1'),
-    })
+  it('says so', async () => {
+    const text = `\x0b${half('H', '1')}${frame(whole('W', '2'))}`
+    const { ack } = await house.ingest.hl7v2({ grant: everything(), message: Buffer.from(text, 'latin1') })
     expect(ack).toContain('frame did not end')
+    const { messages } = atOnce(splitMessages([text], defaultLimits))
+    expect(messages.map(({ refused }) => refused?.code)).toEqual(['ingest.hl7-frame-unended', undefined])
   })
 })
 
