@@ -1,5 +1,5 @@
 /** Reads of which data a provision of a FHIR Consent speaks: single resources, and those of a time. https://hl7.org/fhir/R4/consent.html */
-import { isId, parseDateInterval, parseReference } from '#fhir'
+import { isDate, isId, parseDateInterval, parseReference } from '#fhir'
 import { dateOfCare } from './clinical-dates.ts'
 import { isCommonsType } from './commons-types.ts'
 import type { Selection } from './consent-rule.ts'
@@ -65,6 +65,10 @@ export function readDated(
     dated: {
       ...(from === undefined ? {} : { fromMs: from.fromMs }),
       ...(until === undefined ? {} : { untilMs: until.untilMs }),
+      unzoned: [
+        ...(isDate(String(start)) ? ['from' as const] : []),
+        ...(isDate(String(end)) ? ['until' as const] : []),
+      ],
     },
   }
 }

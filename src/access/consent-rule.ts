@@ -21,7 +21,12 @@ export interface Selection {
   /** `Type/id` of single resources. */
   readonly instances?: readonly string[]
   /** When it was for which it is relevant, from one instant to before another; the types are named then, and each has a date of care. */
-  readonly dated?: { readonly fromMs?: number; readonly untilMs?: number }
+  readonly dated?: {
+    readonly fromMs?: number
+    readonly untilMs?: number
+    /** Those of the two that were said as dates, which begin at another instant in each zone. */
+    readonly unzoned?: readonly ('from' | 'until')[]
+  }
 }
 
 /** Under which circumstances something counts: all lists of recipients name whoever asks, and the time has come and is not over. */

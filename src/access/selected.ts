@@ -1,7 +1,6 @@
 /** What a row fulfils that a provision of a Consent selects: criteria of search, so that a search, a count, a chain and a read decide alike. */
-import { toInstant } from '#fhir'
 import { isProblem } from '#kernel'
-import { type Criterion, parseCriterion, searchParametersOf } from '#search'
+import { type Criterion, parseCriterion, type RangeOperand, searchParametersOf } from '#search'
 import { dateOfCare } from './clinical-dates.ts'
 import type { Selection } from './consent-rule.ts'
 import { codedAs } from './sensitivities.ts'
@@ -46,22 +45,37 @@ function instanceCriterion(instances: readonly string[], { type, place }: Asked)
   return criterionOf(type, '_id', ids)
 }
 
-/** What may be of the time is withheld, also where it says nothing of that; permitted is what is wholly of the time. */
+/** What may be of the time is withheld, also where it says nothing of that; permitted is what is wholly of it. */
 function datedCriterion(
-  { fromMs, untilMs }: NonNullable<Selection['dated']>,
+  { fromMs = Number.NEGATIVE_INFINITY, untilMs = Number.POSITIVE_INFINITY, unzoned = [] }: Dated,
   { type, isWithheld }: Asked,
 ): Criterion | undefined {
   const name = dateOfCare(type)
   if (name === undefined) return undefined
-  const bounds = (from: 'ge' | 'lt', until: 'ge' | 'lt') =>
-    [fromMs === undefined ? [] : from + toInstant(fromMs), untilMs === undefined ? [] : until + toInstant(untilMs)]
-      .flat()
-      .map(value => parseCriterion(type, name, value, noBaseUrl))
-  const undated: Criterion = { kind: 'missing', name, missing: true }
-  if (isWithheld) return { kind: 'any', anyOf: [[undated], bounds('ge', 'lt')] }
-  const beyond = bounds('lt', 'ge').map(criterion => [criterion])
-  return { kind: 'not', criterion: { kind: 'any', anyOf: [[undated], ...beyond] } }
+  const is = (prefix: RangeOperand['prefix'], low: number, high: number): Criterion => {
+    const operands = [{ kind: 'range', prefix, low, high, exact: low }] as const
+    return { kind: 'value', name, parameter: 'date', modifier: undefined, operands, baseUrl: noBaseUrl }
+  }
+  const endsBefore = (ms: number) => [is('gt', ms - eastMs, ms - eastMs), is('eb', ms - 1, ms - 1)]
+  const beginsBehind = (ms: number) => [is('sa', ms + 1, ms + 1), is('lt', ms + westMs, ms + westMs)]
+  const [atFrom, atUntil] = isWithheld ? [endsBefore, beginsBehind] : [beginsBehind, endsBefore]
+  const anyOf = [
+    [{ kind: 'missing', name, missing: true } as const],
+    [is(isWithheld ? 'po' : 'ne', fromMs, untilMs)],
+    ...(unzoned.includes('from') ? [atFrom(fromMs)] : []),
+    ...(unzoned.includes('until') ? [atUntil(untilMs)] : []),
+  ]
+  const beyond: Criterion = { kind: 'any', anyOf }
+  return isWithheld ? beyond : { kind: 'not', criterion: beyond }
 }
+
+type Dated = NonNullable<Selection['dated']>
+
+/**
+ * A date without a zone begins somewhere between these before and behind midnight of UTC. What is dated without one too begins and ends at
+ * that very midnight, and is compared day by day.
+ */
+const [eastMs, westMs] = [14 * 3_600_000, 12 * 3_600_000]
 
 function codeCriterion(codes: readonly string[], { type }: Asked): Criterion | undefined {
   const anyOf = codeParametersOf(type).flatMap(name => {

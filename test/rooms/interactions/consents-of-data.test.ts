@@ -138,6 +138,51 @@ describe('dataPeriod – https://hl7.org/fhir/R4/consent-definitions.html#Consen
     }
   })
 
+  it.each([
+    ['9999-12-31', ['before']],
+    ['9999', ['before']],
+    ['9999-12-31T23:59:59-14:00', ['before']],
+  ])('reaches as far as dates do: until %s', async (end, seen) => {
+    await ruled({ ...year, dataPeriod: { start: '2020-01-01', end } })
+    expect(await seenBy('bert')).toEqual(seen)
+  })
+
+  it('begins as early as dates do', async () => {
+    await ruled({ ...year, dataPeriod: { start: '0001-01-01T00:00:00+14:00', end: '2020-12-31' } })
+    expect(await seenBy('bert')).toEqual(['after'])
+  })
+
+  describe('in another zone – https://hl7.org/fhir/R4/datatypes.html#dateTime', () => {
+    beforeEach(async () => {
+      await put('Observation', 'first-night', on({ effectiveDateTime: '2020-01-01T00:30:00+02:00' }))
+      await put('Observation', 'last-night', on({ effectiveDateTime: '2020-12-31T23:30:00-08:00' }))
+      await put('Observation', 'night-before', on({ effectiveDateTime: '2019-12-31T23:30:00-08:00' }))
+      await put('Observation', 'night-behind', on({ effectiveDateTime: '2021-01-01T00:30:00+10:00' }))
+      await put(
+        'Observation',
+        'into-the-night',
+        on({ effectivePeriod: { start: '2019', end: '2020-01-01T00:30:00+02:00' } }),
+      )
+    })
+
+    it('is of a date what says so itself, and may be what is of another one here', async () => {
+      await ruled(year)
+      expect(await seenBy('bert')).toEqual(['after', 'before'])
+    })
+
+    it('is compared by instants where the period has them', async () => {
+      await ruled({ ...year, dataPeriod: { start: '2020-01-01T00:00:00+02:00', end: '2020-12-31T23:59:59-08:00' } })
+      expect(await seenBy('bert')).toEqual(['after'])
+    })
+
+    it('is permitted where it is of it in each', async () => {
+      await put('Observation', 'noon-of-first', on({ effectiveDateTime: '2020-01-01T12:00:00Z' }))
+      await put('Observation', 'morning-of-last', on({ effectiveDateTime: '2020-12-31T09:59:58Z' }))
+      await ruled({ provision: [{ type: 'permit', ...year }] })
+      expect(await seenBy('bert')).toEqual(['in', 'morning-of-last', 'noon-of-first', 'year'])
+    })
+  })
+
   it('permits what is wholly of it', async () => {
     await ruled({ provision: [{ type: 'permit', ...year }] })
     expect(await seenBy('bert')).toEqual(['in', 'year'])
