@@ -62,21 +62,23 @@ const shortBytes = 64 * 1024
  * As `parseJson`, for what somebody sends: its values are counted, and charged as `parsed`, before any of them is made, and
  * a long text is parsed in slices.
  *
+ * @param sent  UTF-8 bytes, or a text that was decoded from some
  * @throws Problem as `parseJson`; `invalid` · `json.too-many-names`; `too-costly` · `budget.parsed-exceeded`
  */
-export async function parseSentJson(bytes: Uint8Array): Promise<Json> {
-  if (bytes.length <= shortBytes) return parseJson(bytes)
-  spend('parsed', await inSlices(countValues(bytes)))
-  return inSlices(readInSteps(bytes, mostNames))
+export async function parseSentJson(sent: Uint8Array | string): Promise<Json> {
+  if (sent.length <= shortBytes) return parseJson(sent)
+  return inSlices(readSentInSteps(sent))
+}
+
+function* readSentInSteps(sent: Uint8Array | string): Steps<Json> {
+  const text = typeof sent === 'string' ? sent : yield* decodeInSteps(sent)
+  spend('parsed', yield* countValues(text))
+  return yield* new JsonReader(text, deepestJson, mostNames).readInSteps()
 }
 
 /** As `parseJson`, in slices: for a long text of our own, which is charged to nobody. */
 export function* parseJsonInSteps(bytes: Uint8Array): Steps<Json> {
-  return yield* readInSteps(bytes, Number.POSITIVE_INFINITY)
-}
-
-function* readInSteps(bytes: Uint8Array, most: number): Steps<Json> {
-  return yield* new JsonReader(yield* decodeInSteps(bytes), deepestJson, most).readInSteps()
+  return yield* new JsonReader(yield* decodeInSteps(bytes), deepestJson).readInSteps()
 }
 
 /**
@@ -101,16 +103,16 @@ type Members = { readonly [name: string]: unknown }
 const bytesAtATime = 512 * 1024
 
 /** How many values a JSON text has, about: its separators outside of strings. */
-function* countValues(bytes: Uint8Array): Steps<number> {
+function* countValues(text: string): Steps<number> {
   let count = 1
   let inString = false
   let at = 0
-  for (let until = bytesAtATime; at < bytes.length; until += bytesAtATime) {
-    for (; at < until && at < bytes.length; at++) {
-      const byte = bytes[at] as number
-      if (byte === quote) inString = !inString
-      else if (inString) at += byte === backslash ? 1 : 0
-      else if (byte === comma || byte === openBrace || byte === openBracket) count++
+  for (let until = lettersAtATime; at < text.length; until += lettersAtATime) {
+    for (; at < until && at < text.length; at++) {
+      const code = text.charCodeAt(at)
+      if (code === quote) inString = !inString
+      else if (inString) at += code === backslash ? 1 : 0
+      else if (code === comma || code === openBrace || code === openBracket) count++
     }
     yield
   }

@@ -1,5 +1,5 @@
 import { isInstant, type Json, parseReference, type Resource, toResource } from '#fhir'
-import { isProblem, Problem } from '#kernel'
+import { giveWay, isProblem, Problem } from '#kernel'
 import type { IngestLimits } from '../limits.ts'
 import { rowName } from '../outcome.ts'
 import { JsonListSplitter } from '../source/json-list.ts'
@@ -55,7 +55,12 @@ export async function* readRows(
   onDoubt: () => void,
 ): AsyncGenerator<Row, void, void> {
   const rows = file.form === 'ndjson' ? readNdjson(file, limits, onDoubt) : readBundle(file, limits, onDoubt)
-  for await (const row of rows) yield addressed(row, file)
+  for await (const row of rows) {
+    yield addressed(row, file)
+    // A piece of text may hold some thousand.
+    const pause = giveWay()
+    if (pause !== undefined) await pause
+  }
 }
 
 /** https://hl7.org/fhir/R4/bundle.html#references: with its address a resource is told from that of another server with the same id. */
@@ -115,6 +120,9 @@ const typeOf = /"resourceType"\s*:\s*"([A-Za-z]+)"/
 const bundleTypeOf =
   /"type"\s*:\s*"(document|message|transaction(?:-response)?|batch(?:-response)?|history|searchset|collection)"/
 
+/** A name, its value and the space between them. Characters. */
+const longestSaying = 1024
+
 /** Text that is held while it is not known what the file is; more than this and the file is read from its start again. */
 const maxHeld = 4 * 1024 ** 2
 
@@ -124,18 +132,40 @@ async function readHead(file: FhirFile, limits: IngestLimits, onDoubt: () => voi
   const texts = decoded(file.open(), onDoubt)
   const held: string[] = []
   let size = 0
-  let found = { isBundle: false, type: undefined as string | undefined }
+  const head = new HeadText()
   for (let next = await texts.next(); next.done !== true; next = await texts.next()) {
     size += next.value.length
     if (size <= maxHeld) held.push(next.value)
     splitter.write(next.value)
-    const resourceType = typeOf.exec(splitter.shell)?.[1]
-    found = { isBundle: resourceType === 'Bundle', type: bundleTypeOf.exec(splitter.shell)?.[1] }
-    if (resourceType !== undefined && (!found.isBundle || found.type !== undefined)) break
+    head.look(splitter.around)
+    if (head.isKnown) break
   }
-  if (size <= maxHeld) return { ...found, texts: joined(held, texts) }
+  const { isBundle, type } = head
+  if (size <= maxHeld) return { isBundle, type, texts: joined(held, texts) }
   await texts.return()
-  return { ...found, texts: decoded(file.open(), onDoubt) }
+  return { isBundle, type, texts: decoded(file.open(), onDoubt) }
+}
+
+/** What the text around the entries says. Of the text only its end is kept: what has been looked through is not looked through again. */
+class HeadText {
+  #end = ''
+  #resourceType: string | undefined
+  type: string | undefined
+
+  look(text: string): void {
+    const seen = this.#end + text
+    this.#resourceType ??= typeOf.exec(seen)?.[1]
+    this.type ??= bundleTypeOf.exec(seen)?.[1]
+    this.#end = seen.slice(-longestSaying)
+  }
+
+  get isBundle(): boolean {
+    return this.#resourceType === 'Bundle'
+  }
+
+  get isKnown(): boolean {
+    return this.#resourceType !== undefined && (!this.isBundle || this.type !== undefined)
+  }
 }
 
 async function* joined(held: readonly string[], rest: AsyncIterable<string>): AsyncGenerator<string, void, void> {
@@ -215,10 +245,7 @@ function unknownResource(json: Json): NotFound {
 }
 
 async function* readNdjson(file: FhirFile, limits: IngestLimits, onDoubt: () => void): AsyncGenerator<Row, void, void> {
-  for await (const line of lines(decoded(file.open(), onDoubt), limits.maxLine)) {
-    const text = line.trim()
-    if (text !== '') yield await readLine(text)
-  }
+  for await (const line of lines(decoded(file.open(), onDoubt), limits.maxLine)) yield await readLine(line)
 }
 
 /** A line that is no JSON is a row of its own. */
@@ -231,7 +258,10 @@ async function readLine(text: string): Promise<Row> {
   }
 }
 
-/** Bytes of a document within a line make it some megabytes long, so its pieces are put together once. */
+/**
+ * Lines that are not blank, without the space around them. Bytes of a document within a line make it some megabytes long, so its pieces
+ * are put together once.
+ */
 async function* lines(texts: AsyncIterable<string>, maxLine: number): AsyncGenerator<string, void, void> {
   let pieces: string[] = []
   let length = 0
@@ -240,13 +270,15 @@ async function* lines(texts: AsyncIterable<string>, maxLine: number): AsyncGener
     pieces.push(rest)
     length += rest.length
     for (const next of begun) {
-      yield pieces.join('')
+      const line = pieces.join('').trim()
+      if (line !== '') yield line
       pieces = [next]
       length = next.length
     }
     if (length > maxLine) throw lineTooLong(maxLine)
   }
-  yield pieces.join('')
+  const last = pieces.join('').trim()
+  if (last !== '') yield last
 }
 
 function lineTooLong(maxLine: number): Problem {

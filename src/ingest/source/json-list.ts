@@ -8,6 +8,9 @@ const closeBracket = 0x5d
 const openBrace = 0x7b
 const closeBrace = 0x7d
 
+/** The name of a list, and the space behind it. Characters. */
+const longestName = 200
+
 /**
  * Cuts a JSON object into the elements of one of its lists and the rest, as it streams by: what is held is one element, and the
  * rest. Only where things begin and end is looked at; whoever parses the pieces sees what is malformed within them.
@@ -19,7 +22,11 @@ export class JsonListSplitter {
   #inString = false
   #escaped = false
   #inList = false
+  /** Never looked into before the end: to look into it is to copy all of it. */
   #shell = ''
+  /** Its end. */
+  #tail = ''
+  #around = ''
   #held = ''
   #elements: string[] = []
 
@@ -32,6 +39,7 @@ export class JsonListSplitter {
   /** The elements that end in this text. @throws Problem `too-large` · `ingest.token-too-long` */
   write(text: string): string[] {
     this.#elements = []
+    this.#around = ''
     let from = 0
     for (let at = 0; at < text.length; at++) {
       const code = text.charCodeAt(at)
@@ -45,9 +53,9 @@ export class JsonListSplitter {
     return this.#elements
   }
 
-  /** What stands around the elements, so far. */
-  get shell(): string {
-    return this.#shell
+  /** What of the text that was written last stands around the elements. */
+  get around(): string {
+    return this.#around
   }
 
   /** What stood around the elements. @throws Problem `invalid` · `ingest.truncated` */
@@ -73,7 +81,7 @@ export class JsonListSplitter {
 
   /** Whether what stands before a bracket is the name of the list. */
   #endsWithName(): boolean {
-    const [, name] = /"((?:[^"\\]|\\.)*)"\s*:\s*\[$/.exec(this.#shell.slice(-200)) ?? []
+    const [, name] = /"((?:[^"\\]|\\.)*)"\s*:\s*\[$/.exec(this.#tail) ?? []
     return name === this.#list
   }
 
@@ -100,12 +108,18 @@ export class JsonListSplitter {
 
   #add(text: string): void {
     if (this.#inList) this.#held += text
-    else this.#shell += text
+    else this.#surround(text)
     if (this.#held.length <= this.#maxLength && this.#shell.length <= this.#maxLength) return
     throw new Problem(
       'too-large',
       'ingest.token-too-long',
       `One element of the file is longer than ${this.#maxLength} characters.`,
     )
+  }
+
+  #surround(text: string): void {
+    this.#shell += text
+    this.#around += text
+    this.#tail = (this.#tail + text).slice(-longestName)
   }
 }

@@ -14,11 +14,7 @@ const mostValues = 1_000_000
 export async function parseRow(text: string, most = mostValues): Promise<Json> {
   if (text.length <= shortText) return parseJson(text)
   try {
-    return await withBudget(
-      { parsed: most, cpu: Number.POSITIVE_INFINITY },
-      () => parseSentJson(Buffer.from(text)),
-      wanted(),
-    )
+    return await withBudget({ parsed: most, cpu: Number.POSITIVE_INFINITY }, () => parseSentJson(text), wanted())
   } catch (error) {
     if (isProblem(error) && error.code === 'budget.parsed-exceeded') throw tooManyValues(most)
     throw error

@@ -1,4 +1,7 @@
+import { readRows } from '../../../src/ingest/fhir/read-resources.ts'
+import { defaultLimits } from '../../../src/ingest/limits.ts'
 import { JsonListSplitter } from '../../../src/ingest/source/json-list.ts'
+import { metWhile, mostMetMs } from '../../turns.ts'
 import { everything, found, ingested, openHouse } from './house.ts'
 
 const said = (value: string, rest: object = {}) => ({
@@ -108,6 +111,33 @@ describe('a Bundle is read entry by entry', () => {
     expect(await take(whole, { maxLine: 100 })).toMatchObject({
       counts: { problem: { code: 'ingest.token-too-long', text: expect.stringContaining('100') } },
     })
+  })
+})
+
+describe('what stands around the entries of a Bundle', () => {
+  async function rowsOf(text: string, size = 64 * 1024) {
+    const bytes = Buffer.from(text)
+    const rows: unknown[] = []
+    async function* open() {
+      for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+    }
+    for await (const row of readRows({ form: 'bundle', open }, defaultLimits, () => undefined)) rows.push(row)
+    return rows
+  }
+  const gone = '{"request":{"method":"DELETE","url":"Observation/o"}}'
+
+  it.each([1, 7, 1000])('says what it is behind much else too, in pieces of %d bytes', async size => {
+    const text = `{"id":"${'x'.repeat(5000)}", "resourceType" :\n "Bundle" , "entry" : [${gone}], "type" : "history"}`
+    expect(await rowsOf(text, size)).toMatchObject([{ gone: { type: 'Observation', id: 'o' } }])
+  })
+
+  // A list was looked for in all that stood before it: five seconds in one turn, of some kilobytes when they are packed.
+  it('is not read anew for each list in it, however long it is (A78)', async () => {
+    const lists = Array.from({ length: 4000 }, (_, at) => `"l${at}":[],`).join('')
+    const text = `{"resourceType":"Bundle","type":"history","id":"${'x'.repeat(4 * 1024 ** 2)}",${lists}"entry":[${gone}]}`
+    const { result, metMs } = await metWhile(() => rowsOf(text))
+    expect(result[0]).toMatchObject({ gone: { type: 'Observation', id: 'o' } })
+    expect(metMs).toBeLessThan(mostMetMs)
   })
 })
 
