@@ -43,12 +43,18 @@ export function parseProviders(
     if (providerParts.every(part => read(providerName(n, part)) === undefined)) continue
     const provider = parseProvider(saidOf(n, read), { cwd, mayBeInner: networks.length > 0 })
     // Who is who there would be said by two, and one of them is a mistake.
-    const twin = providers.find(other => other.kind === provider.kind && other.issuer === provider.issuer)
+    const twin = providers.find(other => other.kind === provider.kind && isSame(other.issuer, provider.issuer))
     if (twin !== undefined)
       throw malformed(providerName(n, 'ISSUER'), `another one than that of ${providerName(twin.n, 'ISSUER')}`)
     providers.push(Object.freeze(provider))
   }
   return Object.freeze(providers)
+}
+
+/** Whether a slash stands at its end changes nothing about who is meant. */
+function isSame(issuer: string, other: string): boolean {
+  const [bare, otherBare] = [issuer, other].map(each => each.replace(/\/+$/, ''))
+  return bare === otherBare
 }
 
 function saidOf(n: ProviderNumber, read: Read): Said {
@@ -94,11 +100,18 @@ function isAddress(text: string, mayBeInner: boolean): boolean {
   return url.username === '' && url.password === '' && !/[?#]/.test(text)
 }
 
-/** As the provider says it, for it is compared letter by letter: https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation */
+/**
+ * As the provider says it, but for what means the same in any address. The address of its configuration is none: what stands there
+ * would be taken at its word about whose it is.
+ *
+ * @see https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfigurationValidation
+ */
 function parseIssuer({ need }: Said, { mayBeInner }: { readonly mayBeInner: boolean }): string {
   const expected =
-    'the https address of the provider, as its own configuration says it, without query; http is for those in KINHOLD_OIDC_NETWORKS'
-  return need('ISSUER', text => isAddress(text, mayBeInner), expected)
+    'the https address of the provider, as its own configuration says it, without query and without /.well-known/; http is for those in KINHOLD_OIDC_NETWORKS'
+  const isIssuer = (text: string) => isAddress(text, mayBeInner) && !new URL(text).pathname.includes('/.well-known/')
+  const { href, origin, pathname } = new URL(need('ISSUER', isIssuer, expected))
+  return pathname === '/' ? origin : href
 }
 
 function parseGithub({ n, get }: Said, { mayBeInner }: { readonly mayBeInner: boolean }): string {

@@ -69,6 +69,14 @@ describe('providers of identities', () => {
     expect(Object.isFrozen(config.providers)).toBe(true)
   })
 
+  it.each([
+    ['https://Auth.Example', 'https://auth.example'],
+    ['HTTPS://auth.example:443/', 'https://auth.example'],
+    ['https://AUTH.example/Realms/Home/', 'https://auth.example/Realms/Home/'],
+  ])('are named alike, however %s is written', (text, named) => {
+    expect(load(sound({ ISSUER: text })).config.providers[0]?.issuer).toBe(named)
+  })
+
   it('keep their secrets in files, and out of what a program is started with', () => {
     writeFileSync(join(folder, 'secret'), `${secret}\n`)
     const { config } = load(sound({ CLIENT_SECRET: '-', CLIENT_SECRET_FILE: 'secret' }))
@@ -109,6 +117,8 @@ describe('of a provider is refused, by the name of the variable and not by its v
     ['no issuer', 'ISSUER', { ISSUER: '-' }],
     ['an issuer that is no address', 'ISSUER', { ISSUER: 'keycloak' }],
     ['an issuer by http', 'ISSUER', { ISSUER: 'http://keycloak.example' }],
+    ['the configuration for an issuer', 'ISSUER', { ISSUER: `${issuer}/.well-known/openid-configuration` }],
+    ['the same in other letters', 'ISSUER', { ISSUER: `${issuer}/x/../.well-known/y` }],
     ['an issuer with a query', 'ISSUER', { ISSUER: `${issuer}?a=b` }],
     ['an issuer with a fragment', 'ISSUER', { ISSUER: `${issuer}#` }],
     ['an issuer with a password', 'ISSUER', { ISSUER: 'https://a:b@auth.example' }],
@@ -144,9 +154,15 @@ describe('of a provider is refused, by the name of the variable and not by its v
     expect(text).not.toContain(secret)
   })
 
-  it('a second one of the same issuer, and a name that is none', () => {
-    const { text, expression } = problemOf({ ...sound(), ...sound({}, 2) })
-    expect([expression, text]).toEqual([['KINHOLD_OIDC_2_ISSUER'], expect.stringContaining('KINHOLD_OIDC_1_ISSUER')])
+  it.each([issuer, `${issuer}/`, 'HTTPS://Auth.example:443/realms/home', 'https://auth.example/realms/./home'])(
+    'a second one of the same issuer: %s',
+    same => {
+      const { text, expression } = problemOf({ ...sound(), ...sound({ ISSUER: same }, 2) })
+      expect([expression, text]).toEqual([['KINHOLD_OIDC_2_ISSUER'], expect.stringContaining('KINHOLD_OIDC_1_ISSUER')])
+    },
+  )
+
+  it('a name that is none', () => {
     expect(load({ KINHOLD_OIDC_1_ISUER: issuer }).mistyped).toEqual([expect.stringContaining('KINHOLD_OIDC_1_ISSUER')])
     expect(load({ KINHOLD_OIDC_10_ISSUER: issuer }).mistyped).toHaveLength(1)
   })
