@@ -3,6 +3,19 @@ import type { ClientAuth, Configuration, CustomFetch, PrivateKey, ServerMetadata
 import type { GuardedFetch } from '#web'
 import type { Protocol, ProtocolOptions, ProviderSettings, Tied } from './providers.ts'
 
+const longestSubject = 255
+
+/**
+ * The subject, as it may be: halves of characters are all the same once they are bytes.
+ *
+ * @see https://openid.net/specs/openid-connect-core-1_0.html#IDToken
+ */
+function checked(subject: string | undefined): string {
+  const isSound = subject !== undefined && subject !== '' && subject.length <= longestSubject && subject.isWellFormed()
+  if (!isSound) throw new TypeError('an ID token without a subject')
+  return subject
+}
+
 /** Read when somebody logs in there for the first time: no other house needs it. */
 const library = () => import('openid-client')
 
@@ -121,9 +134,7 @@ export function openOpenid({ settings, fetch, clock }: ProtocolOptions): Protoco
         pkceCodeVerifier: verifier,
         idTokenExpected: true,
       })
-      const subject = tokens.claims()?.sub
-      if (subject === undefined || subject === '') throw new TypeError('an ID token without a subject')
-      return subject
+      return checked(tokens.claims()?.sub)
     },
   }
 }

@@ -1,5 +1,5 @@
 import { type Clock, Problem } from '#kernel'
-import type { GuardedFetch } from '#web'
+import { type GuardedFetch, openGuardedFetch } from '#web'
 import { openGithub } from './provider-github.ts'
 import type { Identity } from './provider-links.ts'
 import { openOpenid } from './provider-openid.ts'
@@ -135,6 +135,19 @@ function tellingApart(fetch: GuardedFetch): GuardedFetch {
   }
 }
 
+const openNetwork = openGuardedFetch([])
+
+/**
+ * What a provider says of itself leads into the inner networks that were named to itself alone: one outside of them, or a neighbour, would
+ * have this server ask there in its place.
+ *
+ * @see https://openid.net/specs/openid-connect-discovery-1_0.html#SecurityConsiderations
+ */
+function stayingAt(issuer: string, fetch: GuardedFetch): GuardedFetch {
+  const { origin } = new URL(issuer)
+  return (url, init) => (URL.parse(url)?.origin === origin ? fetch(url, init) : openNetwork(url, init))
+}
+
 /** @param pathOf  where a provider sends people back to, below the base URL */
 export function openProvider(
   options: ProtocolOptions & { readonly baseUrl: string; readonly pathOf: (n: number) => string },
@@ -143,7 +156,8 @@ export function openProvider(
   const { n, kind, label } = settings
   // Whether a slash stands at its end changes nothing about who is meant.
   const issuer = settings.issuer.replace(/\/+$/, '')
-  const protocol = protocols[kind]({ settings, clock, fetch: tellingApart(options.fetch) })
+  const fetch = tellingApart(stayingAt(issuer, options.fetch))
+  const protocol = protocols[kind]({ settings, clock, fetch })
   const redirectUri = `${options.baseUrl}${options.pathOf(n)}`
   return {
     n,

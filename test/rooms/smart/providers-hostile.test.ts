@@ -117,6 +117,9 @@ describe('an ID token', () => {
     ['without subject', () => ({ claims: { sub: undefined } })],
     ['with an empty subject', () => ({ claims: { sub: '' } })],
     ['with a number for a subject', () => ({ claims: { sub: 7 } })],
+    ['with a list for a subject', () => ({ claims: { sub: ['anna'] } })],
+    ['with a subject of more than 255 characters', () => ({ claims: { sub: 'a'.repeat(256) } })],
+    ['with half a character in its subject', () => ({ claims: { sub: 'anna\ud800' } })],
     ['signed by nobody', () => ({ signed: 'by nobody' })],
     ['signed by another key', () => ({ signed: 'by another key' })],
     ['signed with our own secret', () => ({ signed: 'with the secret' })],
@@ -128,6 +131,13 @@ describe('an ID token', () => {
     await expectRefused(lies(), 'smart.provider-refused')
   })
 })
+
+it.each(['Anna', 'anna ', '\u0430nna', 'anna\u0000', 'ann\u00e4', 'a\u200bnna'])(
+  'a subject that looks like another one is somebody else: %j',
+  async sub => {
+    await expectRefused({ claims: { sub } }, 'smart.provider-unlinked')
+  },
+)
 
 describe('an answer', () => {
   it.each<[string, string, Readonly<Record<string, string | undefined>>]>([
@@ -292,6 +302,17 @@ describe('a provider', () => {
   ])('that says of itself another inner network for %s is not asked there', async (_, metadata) => {
     await expectRefused({ metadata }, 'smart.provider-unreachable')
   })
+
+  it.each(['token_endpoint', 'jwks_uri'])(
+    'that says that its %s is a neighbour in its inner network has nobody ask there',
+    async name => {
+      await expectRefused(
+        { metadata: { [name]: `${hub.issuer}/login/oauth/access_token` } },
+        'smart.provider-unreachable',
+      )
+      expect(hub.asked).toEqual([])
+    },
+  )
 
   it('is asked for its configuration once in an hour, also by many at once', async () => {
     await Promise.all([1, 2, 3, 4].map(() => depart(new Visitor(house))))
