@@ -24,6 +24,8 @@ let crew: RunningCrew
 beforeAll(async () => {
   home = await newReachableHome('provider-login', 'info')
   provider = await openIdentityProvider({ originOf: () => home.origin })
+  // It gets ready when it is asked first, and the server does not wait for that long.
+  await fetch(`${provider.issuer}/.well-known/openid-configuration`)
   const file = join(home.folder, 'client-secret')
   writeFileSync(file, `${secret}\n`)
   Object.assign(home.env, {

@@ -11,8 +11,8 @@ export const origin = 'https://family.example'
 export const clientId = 'kinhold'
 export const secret = 'a secret of forty visible characters: + & %'
 
-/** What fetches from providers on the loopback. */
-export const loopbackFetch = openGuardedFetch(['127.0.0.1'])
+/** What fetches from providers on the loopback, however long a busy machine takes. */
+export const loopbackFetch = openGuardedFetch(['127.0.0.1'], { timeoutMs: 300_000 })
 
 export interface IdentityProvider {
   readonly issuer: string
@@ -68,6 +68,8 @@ export async function openIdentityProvider(
 ): Promise<IdentityProvider> {
   silenceProvider()
   const { Provider } = await import('oidc-provider')
+  // Before anybody waits for an answer: it takes a while.
+  const signing = newKey('of-the-provider', 'RS256').jwk
   const server = createServer()
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -93,7 +95,7 @@ export async function openIdentityProvider(
             })),
           ],
           ...(options.methods === undefined ? {} : { clientAuthMethods: options.methods }),
-          jwks: { keys: [newKey('of-the-provider', 'RS256').jwk] },
+          jwks: { keys: [signing] },
           cookies: { keys: ['a key for the cookies of a test'] },
           features: { devInteractions: { enabled: false } },
           interactions: { url: (_: unknown, { uid }: { uid: string }) => `/login/${uid}` },
