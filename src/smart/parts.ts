@@ -197,7 +197,8 @@ export function openParts(options: SmartOptions): Parts {
   const accounts = openAccounts({ documents, clock, baseUrl })
   const secondFactors = openSecondFactors({ documents, vault, clock, baseUrl })
   const passkeys = openPasskeys({ documents, clock })
-  const links = openProviderLinks({ documents, vault, clock })
+  const providers = openProviders(options, baseUrl)
+  const links = openProviderLinks({ documents, vault, clock, providers })
   const browsers = openBrowsers({
     documents,
     vault,
@@ -229,7 +230,7 @@ export function openParts(options: SmartOptions): Parts {
     secondFactors,
     passkeys,
     ceremonies: openPasskeyCeremonies({ documents, vault, clock, passkeys, baseUrl }),
-    providers: openProviders(options, baseUrl),
+    providers,
     links,
     journeys: openProviderJourneys({ documents, vault, clock, baseUrl }),
     invitations: openInvitations({ documents, vault, clock }),

@@ -218,7 +218,8 @@ export function openBrowsers(options: {
 
     async of(account) {
       const factor = (await factors.of(account.id))?.id
-      const ways = [...(await passkeys.of(account.id)), ...(await links.of(account.id))]
+      const open = (await links.of(account.id)).filter(({ isOpen }) => isOpen)
+      const ways = [...(await passkeys.of(account.id)), ...open]
       const kept = new Set<string | undefined>([undefined, ...ways.map(({ id }) => id)])
       const isKept = ({ passkey, link }: Session) => kept.has(passkey) && kept.has(link)
       const found = await documents.list<Session>(collection, { group: account.id })

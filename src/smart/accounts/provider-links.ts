@@ -1,6 +1,6 @@
 import { type Clock, lengthPrefixed, newResourceId, Problem } from '#kernel'
 import type { Documents, Vault } from '#vault'
-import type { ProviderSettings } from './providers.ts'
+import type { Provider, ProviderSettings } from './providers.ts'
 
 /** Who somebody is at a provider: by issuer and subject, which is never given to another one; a mail address is. */
 export interface Identity {
@@ -17,10 +17,12 @@ export interface ProviderLink {
   readonly issuer: string
   readonly addedAtMs: number
   readonly usedAtMs?: number
+  /** Whether people can log in there for this server at the moment. */
+  readonly isOpen: boolean
 }
 
 /** What is kept of it. Who the person is there is not: a keyed hash of that finds it. */
-interface KeptLink extends Omit<ProviderLink, 'id'> {
+interface KeptLink extends Omit<ProviderLink, 'id' | 'isOpen'> {
   readonly account: string
   /** Another one for each time that it is linked. */
   readonly salt: string
@@ -37,6 +39,7 @@ export interface ProviderLinks {
   /** Oldest first. */
   of(account: string): Promise<readonly ProviderLink[]>
   find(identity: Identity): Promise<FoundLink | undefined>
+  /** Whether it opens the account: not where its provider is set up no more, for whoever took that away trusts it no longer. */
   isOf(id: string, account: string): Promise<boolean>
   /** @throws Problem `conflict` · `smart.too-many-links` where an account has as many as it may have */
   checkRoom(account: string): Promise<void>
@@ -61,13 +64,16 @@ export function openProviderLinks({
   documents,
   vault,
   clock,
+  providers,
 }: {
   documents: Documents
   vault: Vault
   clock: Clock
+  providers: readonly Pick<Provider, 'kind' | 'issuer'>[]
 }): ProviderLinks {
   const nameOf = ({ kind, issuer, subject }: Identity) =>
     vault.mac('smart.provider-identity', lengthPrefixed([kind, issuer, subject])).toString('base64url')
+  const isOpen = ({ kind, issuer }: KeptLink) => providers.some(each => each.kind === kind && each.issuer === issuer)
   const idOf = (name: string, { salt }: KeptLink) => `${name}.${salt}`
 
   /** The link of this id, if it is that one still. */
@@ -121,7 +127,8 @@ export function openProviderLinks({
     async of(account) {
       return (await keptOf(account)).map(({ name, value }) => {
         const { kind, issuer, addedAtMs, usedAtMs } = value
-        return { id: idOf(name, value), kind, issuer, addedAtMs, ...(usedAtMs === undefined ? {} : { usedAtMs }) }
+        const used = usedAtMs === undefined ? {} : { usedAtMs }
+        return { id: idOf(name, value), kind, issuer, addedAtMs, ...used, isOpen: isOpen(value) }
       })
     },
 
@@ -132,7 +139,8 @@ export function openProviderLinks({
     },
 
     async isOf(id, account) {
-      return (await load(id))?.value.account === account
+      const link = (await load(id))?.value
+      return link?.account === account && isOpen(link)
     },
 
     async add(identity, account) {

@@ -46,11 +46,10 @@ function day(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10)
 }
 
-function entry({ id, kind, issuer, addedAtMs, usedAtMs }: ProviderLink, view: LinksView, csrf: string): Markup {
+function entry({ id, kind, issuer, addedAtMs, usedAtMs, isOpen }: ProviderLink, view: LinksView, csrf: string): Markup {
   const provider = view.providers.find(each => each.kind === kind && each.issuer === issuer)
   const label = provider?.label ?? issuer
-  const stray =
-    provider === undefined && html`<p class="note">Nobody can log in there for this server at the moment.</p>`
+  const stray = !isOpen && html`<p class="note">Nobody can log in there for this server at the moment.</p>`
   return html`<fieldset><legend>${label}</legend>
 ${stray}<p>Since ${day(addedAtMs)}, ${usedAtMs === undefined ? 'not used yet' : html`last used on ${day(usedAtMs)}`}.</p>
 <form method="post" action="/account/links/end">

@@ -9,8 +9,11 @@ beforeAll(async () => {
 })
 afterAll(() => house.close())
 
-const open = () =>
-  openProviderLinks({ documents: house.documents, vault: house.vault, clock: new FixedClock(Date.now()) })
+const open = (issuers = ['https://auth.example']) => {
+  const { documents, vault } = house
+  const providers = issuers.map(issuer => ({ kind: 'openid', issuer }) as const)
+  return openProviderLinks({ documents, vault, clock: new FixedClock(Date.now()), providers })
+}
 const identity = (subject: string, more: { kind?: 'openid' | 'github'; issuer?: string } = {}) =>
   ({ kind: 'openid', issuer: 'https://auth.example', subject, ...more }) as const
 
@@ -77,4 +80,15 @@ it('one that has ended is used by nobody, nor under the id that it had before it
     false,
   ])
   expect((await links.of('emil')).map(link => link.id)).toEqual([next])
+})
+
+it('one whose provider is set up no more opens nothing, is shown, and can be ended', async () => {
+  const links = open()
+  const id = await links.add(identity('stray'), 'fred')
+  expect([await links.isOf(id, 'fred'), (await links.of('fred'))[0]?.isOpen]).toEqual([true, true])
+  for (const others of [open([]), open(['https://another.example'])])
+    expect([await others.isOf(id, 'fred'), (await others.of('fred'))[0]?.isOpen]).toEqual([false, false])
+  const hub = await links.add(identity('stray', { kind: 'github' }), 'fred')
+  expect(await links.isOf(hub, 'fred')).toBe(false)
+  expect(await open([]).end(id, 'fred')).toBe(true)
 })

@@ -318,8 +318,17 @@ describe('ending a link', () => {
     }
     house = await openOne({ shared })
     const { visitor } = await linked('Anna')
+    const by = new Visitor(house)
+    await logInAt(by, 'anna')
+    expect((await visitor.ask('/account')).text).toContain('Log this browser out')
     const bare = await openOne({ shared, providers: undefined })
-    const there = new Visitor(bare, { cookie: [...visitor.cookies].map(each => each.join('=')).join('; ') })
+    const at = ({ cookies }: Visitor) =>
+      new Visitor(bare, { cookie: [...cookies].map(each => each.join('=')).join('; ') })
+    const there = at(visitor)
+    // What was begun there is worth nothing, nor shown as open.
+    expect(await isIn(at(by))).toBe(false)
+    expect((await there.ask('/account')).text).not.toContain('Log this browser out')
+    expect(await isIn(by)).toBe(true)
     const page = (await there.ask('/account')).text
     expect(page).toContain(`End the link to ${provider.issuer}`)
     expect(page).toContain('Nobody can log in there for this server at the moment')
