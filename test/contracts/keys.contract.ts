@@ -105,6 +105,25 @@ export function keysContract(name: string, open: Opening<KeyStore>): void {
       expect(buried.map(({ owner }) => owner).toSorted()).toEqual(many)
     })
 
+    it.each([
+      ['the last of one unit', '\uffff'],
+      ['the last before the surrogates', '\ud7ff'],
+      ['one of two units', '\u{1f600}'],
+      ['the last of those with one first unit', '\u{103ff}'],
+      ['the last of all', '\u{10ffff}'],
+      ['a wild card', '%_*.'],
+      ['one that takes two bytes', '\u00e4'],
+    ])('tells of notes that begin with whatever sign: %s', async (_, sign) => {
+      const begin = [sign, `${sign}:1`, `${sign}${sign}`, `${sign}x\u{10ffff}`]
+      const beside = ['!', 'zz', '\ue000', '\u{10400}', '\u{1f601}', `x${sign}`]
+      await put({ notes: [...begin, ...beside].map(each => note(each, '1')) })
+      const found = async (prefix: string) => (await keys.notes(prefix)).map(each => each.name).toSorted()
+      expect(await found(sign)).toEqual(begin.toSorted())
+      expect(await found(`${sign}:`)).toEqual([`${sign}:1`])
+      expect(await found(`x${sign}`)).toEqual([`x${sign}`])
+      expect(await found('')).toHaveLength(begin.length + beside.length)
+    })
+
     it('changes all or nothing, and nothing unless a note is what it was', async () => {
       const change = { put: { keys: [key(anna, 'patient', 1)], notes: [note('seal', '1')] } }
       expect(await keys.change({ ...change, ifNote: { name: 'seal', value: bytes('0') } })).toBe(false)

@@ -181,11 +181,18 @@ class OpenMongoKeys implements MongoKeys {
 const vouching = (mac: Uint8Array | undefined) => (mac === undefined ? {} : { m: toBuffer(mac) })
 const vouchedFor = (mac: Buffer | undefined) => (mac === undefined ? {} : { mac: new Uint8Array(mac) })
 
-/** Texts that begin so lie between this one and the first that is behind all of them. */
+/** Texts that begin so lie between this one and the first that is behind all of them, in the order of code points that a server has. */
 function beginning(prefix: string): { readonly $gte: string; readonly $lt?: string } {
-  const last = prefix.charCodeAt(prefix.length - 1)
-  return prefix === '' ? { $gte: '' } : { $gte: prefix, $lt: prefix.slice(0, -1) + String.fromCharCode(last + 1) }
+  const points = Array.from(prefix, point => point.codePointAt(0) ?? 0)
+  while (points.at(-1) === lastPoint) points.pop()
+  const last = points.pop()
+  if (last === undefined) return { $gte: prefix }
+  return { $gte: prefix, $lt: String.fromCodePoint(...points, last === beforeSurrogates ? behindSurrogates : last + 1) }
 }
+
+const lastPoint = 0x10ffff
+/** Between these no code point is a character: https://www.rfc-editor.org/rfc/rfc3629#section-3 */
+const [beforeSurrogates, behindSurrogates] = [0xd7ff, 0xe000]
 
 const named = ({ owner, kind, version }: Pick<WrappedKey, 'owner' | 'kind' | 'version'>) => ({
   o: owner,
