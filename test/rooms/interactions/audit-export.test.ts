@@ -133,7 +133,7 @@ it('is none where cells are parted otherwise', async () => {
 })
 
 it('goes through each sign of a long name once', async () => {
-  const [tabs, semicolons] = ['\t', ';'].map(sign => sign.repeat(300_000) + 'x')
+  const [tabs, semicolons] = ['\t', ';'].map(sign => `${sign.repeat(300_000)}x`)
   const agent = [tabs, semicolons, '-'.repeat(300_000)].map(name => ({ name, requestor: true }))
   await written('POST', '/AuditEvent', { ...filedEvent, agent })
   const rows = await rowsOf(audit('a'), { grant: admin })
