@@ -17,6 +17,12 @@ export interface OpeningRow {
 const keptMs = 10_000
 const renewEveryMs = 2_500
 
+/**
+ * How long one who died may be in the way of who wants to be alone: standing there, or having died in the door, which the server keeps for
+ * what was under way in it. https://www.mongodb.com/docs/manual/reference/parameters/#mongodb-parameter-param.transactionLifetimeLimitSeconds
+ */
+const deadFor = { barred: keptMs + renewEveryMs, kept: 60_000 + keptMs } as const
+
 /** All who come or want to be alone write this row, so that two of them never pass each other by. */
 const door = Buffer.from('door')
 
@@ -46,14 +52,18 @@ export class Opening {
   }
 
   /**
-   * Waits for those who are in the way, up to the time that one who died stands there.
+   * Waits for those who are in the way, up to the time that one who died stands there, or keeps the door. However long a look takes, the last
+   * one begins when that is over.
    *
    * @throws Problem `busy` · `store.busy`
    */
   async enter(waitMs: number, log: Log): Promise<void> {
-    const deadline = performance.now() + Math.max(waitMs, this.#alone ? keptMs + renewEveryMs : 0)
-    while (!(await this.#tryEnter())) {
-      if (performance.now() >= deadline) throw busyProblem()
+    const cameMs = performance.now()
+    for (;;) {
+      const beganMs = performance.now()
+      const found = await this.#tryEnter()
+      if (found === 'in') break
+      if (beganMs - cameMs >= Math.max(waitMs, this.#alone ? deadFor[found] : 0)) throw busyProblem()
       await new Promise(resolve => setTimeout(resolve, 200))
     }
     this.#sessions.clear()
@@ -80,7 +90,7 @@ export class Opening {
     if (performance.now() - this.#seenMs > keptMs) await this.enter(waitMs, log)
   }
 
-  async #tryEnter(): Promise<boolean> {
+  async #tryEnter(): Promise<'in' | keyof typeof deadFor> {
     const session = this.#connection.getClient().startSession()
     try {
       session.startTransaction({ readConcern: { level: 'snapshot' }, writeConcern: durable })
@@ -88,12 +98,12 @@ export class Opening {
       const now = (await this.#rows.findOne({ _id: door }, { session }))?.seen ?? new Date()
       const living = { _id: { $ne: door }, seen: { $gt: new Date(now.getTime() - keptMs) } }
       const inTheWay = this.#alone ? living : { ...living, alone: true }
-      if ((await this.#rows.findOne(inTheWay, { session })) !== null) return false
+      if ((await this.#rows.findOne(inTheWay, { session })) !== null) return 'barred'
       await this.#rows.updateOne({ _id: this.#id }, seenNow({ alone: this.#alone }), { upsert: true, session })
       await session.commitTransaction()
-      return true
+      return 'in'
     } catch (error) {
-      if (isTransient(error) || isDuplicate(error)) return false
+      if (isTransient(error) || isDuplicate(error)) return 'kept'
       throw toProblem(error)
     } finally {
       await session.endSession()

@@ -207,6 +207,25 @@ whereMongoIs(() => {
         await (await openMongoStore({ uri, waitMs: 0 })).close()
       }),
     )
+
+    it(
+      'let in who wants to be alone once the server has given up what one who died had begun in the door',
+      onDatabase(async uri => {
+        await (await openMongoStore({ uri })).close()
+        await onDatabaseAt(uri, async data => {
+          const session = data.client.startSession()
+          session.startTransaction()
+          await data
+            .collection<{ _id: Buffer }>('openings')
+            .updateOne({ _id: Buffer.from('door') }, { $set: { x: 1 } }, { session })
+          const opening = openMongoStore({ uri, alone: true })
+          // Longer than who died stands there.
+          await Promise.race([opening, new Promise(resolve => setTimeout(resolve, 15_000))])
+          await session.abortTransaction()
+          await (await opening).close()
+        })
+      }),
+    )
   })
 
   describe('what somebody writes with a client of the database', () => {
