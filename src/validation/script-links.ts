@@ -1,5 +1,8 @@
-/** Media types of which a browser runs what stands in a `data:` address. */
-const activeTypes = ['text/html', 'text/xml', 'text/javascript', 'image/svg', 'application/x', 'application/javascript']
+/** Media types of which a browser runs what stands in a `data:` address, as a script or as a document that may hold one. */
+const activeTypes = [
+  ...['text/html', 'text/x', 'text/javascript', 'text/ecmascript', 'image/svg', 'application/x'],
+  ...['application/javascript', 'application/ecmascript', 'application/atom', 'application/mathml', 'application/rdf'],
+]
 const scripts = ['javascript:', 'vbscript:', 'livescript:']
 
 /** Whoever reads a URL passes over these before it, and between its letters: https://url.spec.whatwg.org/#url-parsing */
@@ -14,10 +17,9 @@ export function hasScriptLink(markup: string): boolean {
   return scriptLink.test(markup)
 }
 
-const scriptLink = new RegExp(
-  `=\\s*["']${before}(?:${anyOf(scripts)}|${spelled('data:')}(?:${anyOf(activeTypes)}))`,
-  'i',
-)
+// Space before a media type is passed over as well: https://fetch.spec.whatwg.org/#data-url-processor
+const data = `${spelled('data')}${letter(':')}${before}(?:${anyOf(activeTypes)})`
+const scriptLink = new RegExp(`=\\s*["']${before}(?:${anyOf(scripts)}|${data})`, 'i')
 
 /** A pattern of any number of control characters up to this one, as themselves or by reference. */
 function controls(last: number): string {
@@ -30,8 +32,12 @@ function anyOf(texts: readonly string[]): string {
 }
 
 function spelled(text: string): string {
-  const codesOf = (letter: string) => [...new Set([letter, letter.toUpperCase()])].map(each => each.charCodeAt(0))
-  return [...text].map(letter => `(?:${letter}|${referenceTo(codesOf(letter))})${between}`).join('')
+  return [...text].map(each => letter(each) + between).join('')
+}
+
+function letter(sign: string): string {
+  const codes = [...new Set([sign, sign.toUpperCase()])].map(each => each.charCodeAt(0))
+  return `(?:${sign}|${referenceTo(codes)})`
 }
 
 /** @see https://www.w3.org/TR/xml/#sec-references */

@@ -371,6 +371,10 @@ const table: readonly Row[] = [
     'da&#116;a:text/html;base64,eA==',
     ' data:image/svg+xml,x',
     'data:application/xhtml+xml,x',
+    'data: text/html,x',
+    'data:&#32;&#x20;text&#47;html,x',
+    'data:text/xsl,x',
+    'data:application/rdf+xml,x',
   ].flatMap(link =>
     [`<a href="${link}">y</a>`, `<a href = '${link}'>y</a>`, `<img src="${link}"/>`, `<q cite="${link}">y</q>`].map(
       inner => ({
@@ -704,6 +708,7 @@ describe('the validator as a whole', () => {
     ['oid', n => ({ ...observation, extension: [{ url: 'a', valueOid: `urn:oid:1${'.1'.repeat(n)}x` }] })],
     ['narrative', n => ({ ...patient, text: div(`${'<a '.repeat(n)}${' on'.repeat(n)}`) })],
     ['narrative of spaces', n => ({ ...patient, text: div(`<p ${'onx '.repeat(n / 2)}${' '.repeat(2 * n)}`) })],
+    ['narrative of references', n => ({ ...patient, text: div(`<a href="data:${'&#9;'.repeat(n)}">y</a>`) })],
     ['narrative of quotes', n => ({ ...patient, text: div(`<p ${`"' `.repeat(n)}`) })],
     ['date', n => ({ ...patient, birthDate: '1'.repeat(2 * n) })],
     ['dateTime', n => ({ ...observation, effectiveDateTime: `2026-01-01T10:00:00.${'1'.repeat(2 * n)}` })],
