@@ -26,7 +26,7 @@ export class Frames {
 
   /** A message begins behind these. */
   begin(message: Cut, ends: string): void {
-    if (!ends.includes(frameStart)) return
+    if (ends.lastIndexOf(frameStart) <= ends.lastIndexOf(frameEnd)) return
     this.#leave()
     this.#open = message
   }

@@ -70,7 +70,7 @@ export function* splitMessages(texts: Iterable<string>, limits: IngestLimits): S
     for (const { 0: ends, index } of text.matchAll(lineEnds)) {
       const line = open + text.slice(from, index)
       cutting.take(line, before)
-      before = line === '' ? before + ends : ends
+      before = line.trim() === '' ? before + ends : ends
       open = ''
       from = index + ends.length
       if (++lines % linesAtATime === 0) yield
@@ -80,7 +80,7 @@ export function* splitMessages(texts: Iterable<string>, limits: IngestLimits): S
     yield
   }
   cutting.take(open, before)
-  return cutting.end(open === '' ? before : '')
+  return cutting.end(open.trim() === '' ? before : '')
 }
 
 /** Lines that are cut in one go. */
@@ -134,7 +134,7 @@ class Cutting {
     return this.#lines !== undefined && this.#messages.at(-1)?.refused !== undefined
   }
 
-  /** @param before  what stands between the line before and this one */
+  /** @param before  what stands between the line before that is not blank and this one */
   take(raw: string, before: string): void {
     const line = raw.trimStart()
     if (line === '') return

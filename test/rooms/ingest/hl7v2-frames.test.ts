@@ -52,6 +52,13 @@ describe('a message is taken', () => {
       `\x0b${whole('V', '1')}\x1c\x0b${whole('W', '2')}\x1c`,
       ['AA|V', 'AA|W'],
     ],
+    ['with space between the frames', `${frame(whole('V', '1'))} \r\n\t\n${frame(whole('W', '2'))}`, ['AA|V', 'AA|W']],
+    [
+      'with space behind the ends of frames',
+      `\x0b${whole('V', '1')}\x1c \r\x0b${whole('W', '2')}\x1c`,
+      ['AA|V', 'AA|W'],
+    ],
+    ['behind a frame of nothing', `\x0b\x1c\r${whole('V', '1')}${frame(whole('W', '2'))}`, ['AA|V', 'AA|W']],
     ['with lines between the frames', `${frame(whole('V', '1'))}\n\n${frame(whole('W', '2'))}`, ['AA|V', 'AA|W']],
     ['where no frame of all is ended', `\x0b${whole('V', '1')}\x0b${whole('W', '2')}`, ['AA|V', 'AA|W']],
     ['where one frame holds two', frame(whole('V', '1') + whole('W', '2')), ['AA|V', 'AA|W']],
