@@ -102,8 +102,18 @@ const heads = ['MSH', 'BHS', 'FHS'].map(name => Buffer.of(start, ...Buffer.from(
  * for all of it. A mere `0B`, which word processors write for a line break, is text.
  */
 function messageIn(frame: Buffer): FramedMessage {
-  const at = Math.max(...heads.map(head => frame.lastIndexOf(head)))
+  const at = Math.max(...heads.map(head => lastHead(frame, head)))
   return { kind: 'message', bytes: frame.subarray(at + 1), isRestarted: at > 0 }
+}
+
+/** What follows the name of a segment is its separator, and no word goes on. */
+const separator = /[^A-Za-z0-9\s]/
+
+function lastHead(frame: Buffer, head: Buffer): number {
+  let at = frame.lastIndexOf(head)
+  while (at >= 0 && !separator.test(frame.toString('latin1', at + head.length, at + head.length + 1)))
+    at = at === 0 ? -1 : frame.lastIndexOf(head, at - 1)
+  return at
 }
 
 interface Step {

@@ -10,8 +10,9 @@ interface Place {
   readonly state: State
 }
 
-/** One end of a connection, by which its socket is known beneath TLS and above: no other that is open has the same. */
-const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`
+/** Both ends of a connection, by which its socket is known beneath TLS and above: no other that is open has the same. */
+const endsOf = ({ localAddress, localPort, remoteAddress, remotePort }: Socket): string =>
+  [localAddress, localPort, remoteAddress, remotePort].join(' ')
 
 /**
  * The connections of a port. Where all places are taken, who has most of them gives one up: the oldest of which nothing whole has come,
@@ -28,30 +29,30 @@ export class Places {
 
   /** Takes a place until the connection ends or leaves; false where there is none. */
   take(socket: Socket): boolean {
-    const peer = peerOf(socket)
+    const ends = endsOf(socket)
     const place: Place = { socket, network: networkOf(socket.remoteAddress ?? ''), state: 'new' }
     if (this.#all.size >= this.#most && !this.#makeRoom(place.network)) return false
-    this.#all.set(peer, place)
-    socket.once('close', () => this.#forget(peer, socket))
+    this.#all.set(ends, place)
+    socket.once('close', () => this.#forget(ends, socket))
     return true
   }
 
   /** It is something else from now on. */
   turn(socket: Socket, state: State): void {
-    const peer = peerOf(socket)
-    const place = this.#all.get(peer)
+    const ends = endsOf(socket)
+    const place = this.#all.get(ends)
     if (place?.socket !== socket || place.state === state) return
-    this.#all.delete(peer)
-    this.#all.set(peer, { ...place, state })
+    this.#all.delete(ends)
+    this.#all.set(ends, { ...place, state })
   }
 
   /** It keeps no place here any more; the socket may be another one over the same connection. */
   leave(socket: Socket): void {
-    this.#all.delete(peerOf(socket))
+    this.#all.delete(endsOf(socket))
   }
 
-  #forget(peer: string, socket: Socket): void {
-    if (this.#all.get(peer)?.socket === socket) this.#all.delete(peer)
+  #forget(ends: string, socket: Socket): void {
+    if (this.#all.get(ends)?.socket === socket) this.#all.delete(ends)
   }
 
   #makeRoom(newcomer: string): boolean {
@@ -65,8 +66,8 @@ export class Places {
       .map(state => dispensable.find(([, place]) => place.state === state))
       .find(one => one !== undefined)
     if (victim === undefined) return false
-    const [peer, { socket }] = victim
-    this.#all.delete(peer)
+    const [ends, { socket }] = victim
+    this.#all.delete(ends)
     socket.destroy()
     return true
   }

@@ -125,6 +125,15 @@ describe('a place', () => {
     expect(await heard(await connected(at, '127.0.0.2'))).toContain('MSA|AA')
   })
 
+  it('is counted for each connection, though one comes from where another does', async () => {
+    const { at } = await port({ host: '0.0.0.0', mostConnections: 2 })
+    const first = await connected(at)
+    const from = { localAddress: '127.0.0.1', localPort: first.localPort ?? 0 }
+    await once(kept(connect({ port: at, host: '127.0.0.2', ...from })), 'connect')
+    const [, answer] = await Promise.all([once(first, 'close'), heard(await connected(at))])
+    expect(answer).toContain('MSA|AA')
+  })
+
   it('is kept by another network while one takes all that there are', async () => {
     const { at } = await port()
     const other = await connected(at, '127.0.0.2')
@@ -161,7 +170,7 @@ describe('a frame that begins within another – HL7 MLLP, Release 1', () => {
   })
 
   it('is none where a text holds the byte, or it came twice', async () => {
-    const text = `${message}NTE|1||one line\x0banother\r`
+    const text = `${message}NTE|1||one line\x0banother,\x0bMSHA Clinic\x0bMSH\r`
     const { handed, said } = await sent(`\x0b\x0b${text}\x1c\r`)
     expect([handed, said]).toEqual([[text], []])
   })
