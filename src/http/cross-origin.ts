@@ -28,6 +28,7 @@ const allowedHeaders = [
   'If-None-Match',
   'If-None-Exist',
   'If-Modified-Since',
+  'If-Unmodified-Since',
   'If-Range',
   'Range',
   'X-Security-Context',

@@ -23,6 +23,7 @@ export type {
   HistoryPage,
   HistoryRequest,
   Keeper,
+  Meant,
   Moved,
   NamedRecipient,
   NamedSubject,

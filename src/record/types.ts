@@ -216,6 +216,14 @@ export interface Exporter {
 /** A version that a transaction will write. `json` and `lastUpdatedMs` are filled in when it commits. */
 export type Staged = Stored
 
+/** Which version the caller means to change or delete; nothing: whichever stands. */
+export interface Meant {
+  /** The version that is to stand; `*` for any. */
+  readonly ifMatch?: string
+  /** It is not to be younger, to the second. */
+  readonly ifUnmodifiedSinceMs?: number
+}
+
 /** Reads and conditions at one state of the record, and the writes that depend on them. */
 export interface Txn {
   /** Matches among what the grant reaches, at most `limit`; the commit fails over to a new run if they change. */
@@ -243,16 +251,14 @@ export interface Txn {
   /**
    * Stages a new version, or the first one under a client's id.
    *
-   * @throws as `create`, and Problem `precondition` · `version.stale` (If-Match), `version.exists` (If-None-Match: *);
-   *   `not-found` · `record.unknown`
+   * @throws as `create`, and Problem `precondition` · `version.stale` (If-Match), `version.modified` (If-Unmodified-Since),
+   *   `version.exists` (If-None-Match: *); `not-found` · `record.unknown`
    */
   update(
     type: string,
     id: string,
     resource: Resource,
-    options?: {
-      /** The version that is to stand; `*` for any. */
-      readonly ifMatch?: string
+    options?: Meant & {
       readonly ifNoneMatchAny?: boolean
       readonly referrers?: readonly Resource[]
       /** Makes no version where nothing but `meta.versionId` and `meta.lastUpdated` would differ: the one that stands is given. */
@@ -262,7 +268,7 @@ export interface Txn {
     },
   ): Promise<Staged>
   /** Stages a deletion; undefined when there is nothing to delete. */
-  delete(type: string, id: string, options?: { readonly ifMatch?: string }): Promise<Staged | undefined>
+  delete(type: string, id: string, options?: Meant): Promise<Staged | undefined>
   /**
    * A document write that is committed together with the resources.
    *

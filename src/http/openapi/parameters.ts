@@ -144,21 +144,29 @@ export const searchControls = [
   '_pretty',
 ]
 
+/** Interactions that are told which version is meant. */
+const changing = [
+  'update',
+  'patch',
+  'delete',
+  'conditional-update',
+  'conditional-patch',
+  'conditional-delete',
+  '$meta-add',
+  '$meta-delete',
+]
+
 /** Request headers, by the interactions that look at them. */
 const inHeader: Readonly<Record<string, Documented & { readonly of: readonly string[] }>> = {
   'If-Match': {
     description: 'W/"version" that is to be current, or * for whichever is',
     schema: text,
-    of: [
-      'update',
-      'patch',
-      'delete',
-      'conditional-update',
-      'conditional-patch',
-      'conditional-delete',
-      '$meta-add',
-      '$meta-delete',
-    ],
+    of: changing,
+  },
+  'If-Unmodified-Since': {
+    description: 'When the version that is meant was answered; without effect beside If-Match',
+    schema: text,
+    of: ['read', 'vread', ...changing],
   },
   'If-None-Match': {
     description: 'W/"version" known already, or * where nothing must be there yet',

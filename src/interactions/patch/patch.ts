@@ -1,7 +1,7 @@
 import { type Grant, requirePermission } from '#access'
 import { parseSentJson, type Resource, toResource } from '#fhir'
 import { isProblem, Problem } from '#kernel'
-import { checkMatch, ownerForeign, type Staged, type Stored, type Txn, type Writer } from '#record'
+import { checkMatch, type Meant, ownerForeign, type Staged, type Stored, type Txn, type Writer } from '#record'
 import { granted } from '../perform.ts'
 import { Judging } from '../profiles/judging.ts'
 import { criteriaOf, findOne } from '../rest/condition.ts'
@@ -70,10 +70,9 @@ export function requireSight(grant: Grant, type: string): void {
 }
 
 /** What is to be patched, and how. */
-export interface Patching {
+export interface Patching extends Meant {
   readonly type: string
   readonly id: string
-  readonly ifMatch?: string
   readonly change: Change
   /** Resources of the same request that refer to it. */
   readonly referrers?: readonly Resource[]
@@ -86,11 +85,11 @@ export interface Patching {
  * @throws Problem as `patch`
  */
 export async function patchIn(txn: Txn, asked: Patching, writer: Writer, judging: Judging): Promise<Staged> {
-  const { type, id, ifMatch, change, referrers = [] } = asked
+  const { type, id, change, referrers = [] } = asked
   for (let tried: string | undefined; ; ) {
     const standing = (await txn.read(type, id)) ?? (await writer.read(type, id))
     const version = String(standing.version)
-    checkMatch(standing, ifMatch)
+    checkMatch(standing, asked)
     // It is seen, by what names it or by other scopes, and is not there to be written.
     if (tried === version) throw ownerForeign()
     tried = version

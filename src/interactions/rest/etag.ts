@@ -1,4 +1,5 @@
 import { Problem } from '#kernel'
+import type { Meant } from '#record'
 import type { FhirRequest } from '../types.ts'
 
 /** The weak ETag of a version: `W/"3"`. @see https://hl7.org/fhir/R4/http.html#concurrency */
@@ -28,10 +29,41 @@ export function parseIfMatch(header: string | undefined): string | undefined {
   return version
 }
 
-/** The version that the caller means to change or delete, if it says so. */
-export function matchOption(request: Pick<FhirRequest, 'header'>): { ifMatch?: string } {
+/**
+ * The version that the caller means to change or delete, if it says so. If-Match wins over If-Unmodified-Since.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2
+ */
+export function matchOption(request: Pick<FhirRequest, 'header'>): Meant {
   const ifMatch = parseIfMatch(request.header('if-match'))
-  return ifMatch === undefined ? {} : { ifMatch }
+  return ifMatch === undefined ? unmodifiedOption(request) : { ifMatch }
+}
+
+/** How old the version that the caller means is at least, if it says so. */
+export function unmodifiedOption(request: Pick<FhirRequest, 'header'>): Omit<Meant, 'ifMatch'> {
+  const ifUnmodifiedSinceMs = parseHttpDate(request.header('if-unmodified-since'))
+  return ifUnmodifiedSinceMs === undefined ? {} : { ifUnmodifiedSinceMs }
+}
+
+/** What a date of HTTP may look like, the obsolete forms as well; and the instant that stands in its place in a Bundle. */
+const httpDates = [
+  /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]+day, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/,
+  /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/,
+]
+
+/**
+ * Milliseconds of a date in a header; undefined for what is none, which is to be passed over.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
+ */
+export function parseHttpDate(header: string | undefined): number | undefined {
+  const text = header?.trim() ?? ''
+  const form = httpDates.findIndex(each => each.test(text))
+  // Only asctime does not say that it means GMT.
+  const ms = form === -1 ? Number.NaN : Date.parse(form === 2 ? `${text} GMT` : text)
+  return Number.isNaN(ms) ? undefined : ms
 }
 
 /**
@@ -57,7 +89,7 @@ export function isFresh(
     const wanted = `"${version.version}"`
     return ifNoneMatch.split(',').some(tag => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === wanted)
   }
-  const since = Date.parse(header('if-modified-since') ?? '')
+  const since = parseHttpDate(header('if-modified-since'))
   // HTTP dates have whole seconds.
-  return !Number.isNaN(since) && Math.floor(version.lastUpdatedMs / 1000) * 1000 <= since
+  return since !== undefined && Math.floor(version.lastUpdatedMs / 1000) * 1000 <= since
 }

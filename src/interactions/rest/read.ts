@@ -1,8 +1,8 @@
-import type { Reader, Stored } from '#record'
+import { checkMatch, type Reader, type Stored } from '#record'
 import { contentAnswer } from '../binary/answer.ts'
 import { granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
-import { isFresh } from './etag.ts'
+import { isFresh, unmodifiedOption } from './etag.ts'
 import { versionOf } from './stored-response.ts'
 import { parseSubset, subsetting } from './subset.ts'
 
@@ -25,6 +25,7 @@ export async function vread(request: FhirRequest, params: PathParams, { record }
 }
 
 async function answerWith(stored: Stored, request: FhirRequest, reader: Reader): Promise<FhirResponse> {
+  checkMatch(stored, unmodifiedOption(request))
   const content = stored.type === 'Binary' ? await contentAnswer(stored, request, reader) : undefined
   if (content !== undefined) return content
   const version = versionOf(stored)

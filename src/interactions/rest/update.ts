@@ -1,6 +1,6 @@
 import { isId, type Resource } from '#fhir'
 import { Problem } from '#kernel'
-import { type Staged, versionStale } from '#record'
+import { type Meant, type Staged, versionStale } from '#record'
 import { overStanding, readStorable, writing } from '../binary/sent.ts'
 import { granted } from '../perform.ts'
 import { Judging } from '../profiles/judging.ts'
@@ -64,18 +64,15 @@ export async function updateConditionally(
   return updateResponse(staged, request)
 }
 
-/** The two conditions on versions that an update may carry. */
-export function versionConditions(request: Pick<FhirRequest, 'header'>): {
-  ifMatch?: string
-  ifNoneMatchAny?: boolean
-} {
-  const ifMatch = matchOption(request)
+/** The conditions on versions that an update may carry. */
+export function versionConditions(request: Pick<FhirRequest, 'header'>): Meant & { ifNoneMatchAny?: boolean } {
+  const meant = matchOption(request)
   const ifNoneMatchAny = parseIfNoneMatchAny(request.header('if-none-match'))
-  return { ...ifMatch, ...(ifNoneMatchAny ? { ifNoneMatchAny } : {}) }
+  return { ...meant, ...(ifNoneMatchAny ? { ifNoneMatchAny } : {}) }
 }
 
 /** Where a condition found nothing, no version stands that could be meant. @throws Problem `precondition` · `version.stale` */
-export function checkNoneMeant({ ifMatch }: { readonly ifMatch?: string }): void {
+export function checkNoneMeant({ ifMatch }: Meant): void {
   if (ifMatch !== undefined) throw versionStale()
 }
 

@@ -11,7 +11,7 @@ import { versionsOf } from '../reading/opening.ts'
 import type { Questions } from '../reading/questions.ts'
 import type { Reach } from '../reading/reach.ts'
 import type { ReaderRooms } from '../reading/reader.ts'
-import type { Staged, Stored, Txn, WriterOptions } from '../types.ts'
+import type { Meant, Staged, Stored, Txn, WriterOptions } from '../types.ts'
 import { checkChosenId, choosesFreely } from './chosen-ids.ts'
 import type { Conditions, Found } from './conditions.ts'
 import { ConsentsWritten } from './consents-written.ts'
@@ -184,7 +184,7 @@ export class Transaction implements Txn {
     type: string,
     id: string,
     resource: Resource,
-    options: { readonly ifMatch?: string; readonly ifNoneMatchAny?: boolean } & NextOptions = {},
+    options: Meant & { readonly ifNoneMatchAny?: boolean } & NextOptions = {},
   ): Promise<Staged> {
     refuseAuditWrites(type)
     requirePermission(this.#grant, 'u', type)
@@ -197,7 +197,7 @@ export class Transaction implements Txn {
     // What went to somebody who was erased since is answered as before that, or the answer would tell of the erasure.
     if (current.movedAway) this.#checkGivenAway(type, id, options)
     const seen = await this.#lookup.wholly('u', current)
-    checkMatch(current, options.ifMatch)
+    checkMatch(current, options)
     if (options.ifNoneMatchAny && !current.deleted) throw versionExists()
     await this.#numbers.written(id, resource, current)
     const noted = this.#imports ? resource : await asEdited(resource, current, this.#nowMs())
@@ -207,7 +207,7 @@ export class Transaction implements Txn {
     })
   }
 
-  async delete(type: string, id: string, options: { readonly ifMatch?: string } = {}): Promise<Staged | undefined> {
+  async delete(type: string, id: string, options: Meant = {}): Promise<Staged | undefined> {
     refuseAuditWrites(type)
     requirePermission(this.#grant, 'd', type)
     const current = await this.#lookup.current(type, id)
@@ -217,7 +217,7 @@ export class Transaction implements Txn {
       return undefined
     }
     const seen = await this.#lookup.wholly('d', current)
-    checkMatch(current, options.ifMatch)
+    checkMatch(current, options)
     const { holders, version } = seen
     return this.#staging.version({ type, id, holders, version: version + 1, seen, kind: 'delete', method: 'DELETE' })
   }
@@ -294,12 +294,7 @@ export class Transaction implements Txn {
     return this.#owners.merge(patient, into)
   }
 
-  async #createWithId(
-    type: string,
-    id: string,
-    resource: Resource,
-    options: { readonly ifMatch?: string } & WriteOptions,
-  ): Promise<Staged> {
+  async #createWithId(type: string, id: string, resource: Resource, options: Meant & WriteOptions): Promise<Staged> {
     this.#checkChosen(type, id, options)
     const locator = this.#lookup.locator(type, id)
     if (await this.#lookup.isTaken(locator)) throw idTaken()
@@ -318,25 +313,37 @@ export class Transaction implements Txn {
   }
 
   /** One's own prefix as well: the id stays in use, by whoever came after whom it went to. */
-  #checkGivenAway(type: string, id: string, options: { readonly ifMatch?: string }): void {
+  #checkGivenAway(type: string, id: string, options: Meant): void {
     this.#checkChosen(type, id, options)
     if (!choosesFreely(this.#grant, type)) throw idTaken()
   }
 
-  #checkChosen(type: string, id: string, { ifMatch }: { readonly ifMatch?: string }): void {
+  #checkChosen(type: string, id: string, { ifMatch }: Meant): void {
     if (ifMatch !== undefined) throw versionStale()
     checkChosenId(this.#grant, this.#reach, type, id)
   }
 }
 
 /**
- * Whether the version that is there is the one that is meant: by its number, or as `*`, whichever stands.
+ * Whether the version that is there is the one that is meant: by its number, or as `*`, whichever stands; else by its time.
  *
- * @throws Problem `precondition` · `version.stale`
+ * @throws Problem `precondition` · `version.stale`, `version.modified`
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2
  */
-export function checkMatch(current: Pick<Stored, 'version' | 'deleted'>, ifMatch: string | undefined): void {
-  const isMeant = ifMatch === '*' ? !current.deleted : ifMatch === undefined || ifMatch === String(current.version)
-  if (!isMeant) throw versionStale()
+export function checkMatch(
+  current: Pick<Stored, 'version' | 'deleted' | 'lastUpdatedMs'>,
+  { ifMatch, ifUnmodifiedSinceMs }: Meant,
+): void {
+  if (ifMatch !== undefined) {
+    const isMeant = ifMatch === '*' ? !current.deleted : ifMatch === String(current.version)
+    if (!isMeant) throw versionStale()
+  } else if (ifUnmodifiedSinceMs !== undefined && wholeSeconds(current.lastUpdatedMs) > ifUnmodifiedSinceMs)
+    throw versionModified()
+}
+
+/** Dates of HTTP have no more. */
+function wholeSeconds(ms: number): number {
+  return Math.floor(ms / 1_000) * 1_000
 }
 
 function refuseAuditWrites(type: string): void {
@@ -347,5 +354,7 @@ function refuseAuditWrites(type: string): void {
 /** What If-Match names is not what stands. */
 export const versionStale = (): Problem =>
   new Problem('precondition', 'version.stale', 'The resource has another version than If-Match names.')
+const versionModified = () =>
+  new Problem('precondition', 'version.modified', 'The resource was changed after the time in If-Unmodified-Since.')
 const versionExists = () =>
   new Problem('precondition', 'version.exists', 'The resource exists, and If-None-Match asked that it should not.')

@@ -68,6 +68,7 @@ function conditions(dice: Dice): { [name: string]: string } {
   return {
     ...(dice.maybe(50) ? { 'if-match': dice.pick(['W/"1"', 'W/"2"', 'W/"3"', 'W/"99"', '*', 'nonsense']) } : {}),
     ...(dice.maybe(10) ? { 'if-none-match': dice.pick(['*', 'W/"1"']) } : {}),
+    ...(dice.maybe(10) ? { 'if-unmodified-since': 'Sun, 01 Mar 2026 13:00:00 GMT' } : {}),
   }
 }
 
