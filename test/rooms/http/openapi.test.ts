@@ -172,7 +172,7 @@ describe('the OpenAPI document – https://spec.openapis.org/oas/v3.1.1.html', (
       parametersOf(at(path, method))
         .filter(each => each.in === 'header')
         .map(({ name }) => name)
-    expect(headers('/fhir/{type}/{id}', 'put')).toEqual(['If-Match', 'If-None-Match', 'Prefer'])
+    expect(headers('/fhir/{type}/{id}', 'put')).toEqual(['If-Match', 'If-Unmodified-Since', 'If-None-Match', 'Prefer'])
     expect(headers('/fhir/Observation', 'post')).toEqual(['If-None-Exist', 'Prefer'])
   })
 
