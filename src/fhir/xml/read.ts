@@ -41,8 +41,9 @@ const attributesOfOthers: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Reads a resource from XML that somebody sent, without losing anything that JSON could say. Its elements and references are counted, and
- * charged as `parsed`, before any is made; long ones are read in slices. Comments and processing instructions are no content.
+ * Reads a resource from XML that somebody sent, without losing anything that JSON could say. Its elements are charged as `parsed` as they
+ * are made, as many as JSON would have values: a narrative is one. Long ones are read in slices. Comments and processing instructions
+ * are no content.
  *
  * @param bytes  UTF-8
  * @throws Problem `invalid` · `xml.malformed`, `xml.not-utf8`, `xml.doctype`, `xml.too-deep`, `xml.too-many-attributes`,
@@ -51,20 +52,23 @@ const attributesOfOthers: ReadonlySet<string> = new Set([
  * @see https://hl7.org/fhir/R4/xml.html
  */
 export async function parseSentXml(bytes: Uint8Array): Promise<Resource> {
-  if (bytes.length > shortBytes) spend('parsed', await inSlices(countMarks(bytes)))
-  return inSlices(new XmlReader(decode(bytes)).read())
+  const isLong = bytes.length > shortBytes
+  if (isLong) spend('parsed', await inSlices(mostReferences(bytes)))
+  return inSlices(new XmlReader(decode(bytes), isLong ? count => spend('parsed', count) : () => undefined).read())
 }
 
-const marks: ReadonlySet<number> = new Set(['<', '=', '&'].map(mark => mark.charCodeAt(0)))
+const [tag, reference] = ['<', '&'].map(mark => mark.charCodeAt(0))
 
-/** How many elements, attributes and references there are at most. */
-function* countMarks(bytes: Uint8Array): Steps<number> {
-  let count = 0
+/** How many references a text or the attributes of an element have at most: the parser keeps a piece for each, and joins them in one go. */
+function* mostReferences(bytes: Uint8Array): Steps<number> {
+  let [most, count] = [0, 0]
   for (let from = 0; from < bytes.length; from += 512 * 1024) {
-    for (const byte of bytes.subarray(from, from + 512 * 1024)) if (marks.has(byte)) count++
+    for (const byte of bytes.subarray(from, from + 512 * 1024))
+      if (byte === tag) count = 0
+      else if (byte === reference && ++count > most) most = count
     yield
   }
-  return count
+  return most
 }
 
 function decode(bytes: Uint8Array): string {
@@ -82,19 +86,25 @@ class XmlReader {
   readonly #bounds = new Bounds(this.#parser, bound => {
     throw exceeded[bound]()
   })
+  readonly #charge: (values: number) => void
+  /** Values that are made and not charged yet. */
+  #made = 0
   readonly #open: Frame[] = []
   #root: Tree | undefined
   /** Elements that are open within a narrative. */
   #within = 0
 
-  constructor(text: string) {
+  constructor(text: string, charge: (values: number) => void) {
     this.#text = text
+    this.#charge = charge
   }
 
   *read(): Steps<Resource> {
     this.#listen()
     for (let from = 0; from < this.#text.length; from += charactersAtATime) {
       this.#feed(this.#text.slice(from, from + charactersAtATime))
+      this.#charge(this.#made)
+      this.#made = 0
       yield
     }
     this.#feed(null)
@@ -147,14 +157,22 @@ class XmlReader {
   #opened(tag: SaxesTagNS): void {
     const frame = this.#open.at(-1)
     if (frame?.kind === 'xhtml') {
-      this.#within++
-      if (frame.unprefixed?.open(tag, this.#parser.position) === false) throw namespaceWrong(frame.path)
+      this.#openedWithin(tag, frame)
       return
     }
+    this.#made += Math.max(1, Object.keys(tag.attributes).length)
     if (frame === undefined) this.#openResource(tag, 1, resource => this.#setRoot(resource))
     else if (frame.kind === 'tree') this.#openElement(tag, frame)
     else if (frame.kind === 'primitive') this.#openExtension(tag, frame)
     else this.#openWithin(tag, frame)
+  }
+
+  /** Of a narrative nothing is made but where prefixes are left out. */
+  #openedWithin(tag: SaxesTagNS, { unprefixed, path }: Extract<Frame, { kind: 'xhtml' }>): void {
+    this.#within++
+    if (unprefixed === undefined) return
+    this.#made++
+    if (unprefixed.open(tag, this.#parser.position) === false) throw namespaceWrong(path)
   }
 
   #setRoot(resource: Tree): void {

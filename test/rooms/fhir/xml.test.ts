@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { encodeXmlInSteps, parseResource, parseSentXml, printJson, type Resource } from '#fhir'
+import { encodeXmlInSteps, parseResource, parseSentJson, parseSentXml, printJson, type Resource } from '#fhir'
 import { atOnce, isProblem, withBudget } from '#kernel'
 
 const xmlOf = (resource: Resource | string, isPretty = false) =>
@@ -313,7 +313,36 @@ describe('XML that is refused', () => {
     expect(nbsp).toBe(own?.div)
   })
 
-  it('has its elements counted before they are made', async () => {
+  it.each([
+    ['elements and values', { name: Array.from({ length: 4_000 }, () => ({ family: 'x', given: ['y', 'z'] })) }],
+    [
+      'a narrative, which is one value',
+      { text: { status: 'generated', div: `<div ${xhtml}>${'<p class="a">x &amp; y</p>'.repeat(10_000)}</div>` } },
+    ],
+    [
+      'extensions beside values',
+      { _birthDate: { extension: Array.from({ length: 3_000 }, () => ({ url: 'x', valueCode: 'y' })) } },
+    ],
+  ])('is charged as its JSON is: %s', async (_, members) => {
+    const resource = { resourceType: 'Patient', ...members }
+    const json = Buffer.from(JSON.stringify(resource))
+    const xml = xmlOf(resource)
+    expect(xml.length).toBeGreaterThan(64 * 1024)
+    for (const parsed of [5, 100, 1_000, 12_000, 20_000, 50_000]) {
+      const asJson = await codeOf(() => withBudget({ parsed }, () => parseSentJson(json)))
+      const asXml = await codeOf(() => withBudget({ parsed }, () => read(xml)))
+      if (asJson === undefined) expect([parsed, asXml]).toEqual([parsed, undefined])
+    }
+    expect(await read(xml)).toEqual(resource)
+  })
+
+  it('a narrative whose elements have prefixes is charged for what is left out', async () => {
+    const div = `<h:div xmlns:h="http://www.w3.org/1999/xhtml">${'<h:p>x</h:p>'.repeat(10_000)}</h:div>`
+    const xml = `<Patient ${fhir}><text><status value="generated"/>${div}</text></Patient>`
+    expect(await codeOf(() => withBudget({ parsed: 5_000 }, () => read(xml)))).toBe('budget.parsed-exceeded')
+  })
+
+  it('has its elements counted as they are made', async () => {
     const many = `<Patient ${fhir}>${'<name><text value="x"/></name>'.repeat(3_000)}</Patient>`
     expect(await codeOf(() => withBudget({ parsed: 5_000 }, () => read(many)))).toBe('budget.parsed-exceeded')
     expect(await codeOf(() => withBudget({ parsed: 50_000 }, () => read(many)))).toBeUndefined()
