@@ -164,6 +164,7 @@ const answered: { readonly [name: string]: number } = {
   'update with If-Match': 412,
   'create with If-None-Exist': 201,
   'conditional update': 201,
+  delete: 204,
   'conditional delete': 204,
   'search with includes': 200,
   'search by reference': 200,
