@@ -23,7 +23,7 @@ export interface PrintLook {
 export function* encodeJsonInSteps(value: unknown, look: PrintLook = {}): Steps<Buffer> {
   const printer = new JsonPrinter(look)
   yield* printer.print(value, 0)
-  return printer.end()
+  return yield* printer.end()
 }
 
 /** Gathers what is printed, in pieces of so many texts or letters. */
@@ -55,9 +55,9 @@ export class Printing {
     this.#done.push(bytes)
   }
 
-  end(): Buffer {
+  *end(): Steps<Buffer> {
     this.endPiece()
-    return joinedOf(this.#done)
+    return yield* joinedOf(this.#done)
   }
 }
 
@@ -70,7 +70,7 @@ class JsonPrinter {
     this.isPretty = look.isPretty === true
   }
 
-  end(): Buffer {
+  end(): Steps<Buffer> {
     return this.printing.end()
   }
 

@@ -1,6 +1,7 @@
 import { fromUtf8, inSlices, Problem, type Steps, spend } from '#kernel'
 import { Decimal } from './decimal.ts'
 import { lettersAtATime, printJson, valuesAtATime } from './json-print.ts'
+import { textPieces } from './utf8.ts'
 
 /** Any JSON value; a number whose digits JavaScript would not print is a Decimal. */
 export type Json = null | boolean | number | string | Decimal | readonly Json[] | { readonly [key: string]: Json }
@@ -128,23 +129,12 @@ function decode(bytes: Uint8Array): string {
 }
 
 function* decodeInSteps(bytes: Uint8Array): Steps<string> {
-  if (bytes.length <= bytesAtATime) return decode(bytes)
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   const texts: string[] = []
-  for (let from = 0; from < bytes.length; from += bytesAtATime) {
-    const until = from + bytesAtATime
-    texts.push(decodePart(decoder, bytes.subarray(from, until), until < bytes.length))
+  for (const text of textPieces(bytes, notUtf8)) {
+    texts.push(text)
     yield
   }
   return texts.join('')
-}
-
-function decodePart(decoder: TextDecoder, bytes: Uint8Array, stream: boolean): string {
-  try {
-    return decoder.decode(bytes, { stream })
-  } catch (cause) {
-    throw notUtf8(cause)
-  }
 }
 
 function notUtf8(cause: unknown): Problem {

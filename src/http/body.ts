@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { isProblem, joinedOf, limitBytes, Problem } from '#kernel'
+import { inSlices, isProblem, joinedOf, limitBytes, Problem } from '#kernel'
 
 /** How much is read of one request, and for how long. */
 export interface BodyLimits {
@@ -48,7 +48,7 @@ export async function readBody(
     })
     source.on('end', () => {
       clearTimeout(timer)
-      const whole = joinedOf(chunks)
+      const whole = inSlices(joinedOf(chunks))
       // The request is there until it has been answered, and with it what its listeners know.
       chunks = []
       resolve(whole)

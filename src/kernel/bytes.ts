@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import type { Steps } from './budget.ts'
 
 const noBytes = new Uint8Array()
 const encoder = new TextEncoder()
@@ -62,16 +63,26 @@ export function ownBytes(bytes: Uint8Array): Buffer {
 }
 
 /**
- * Pieces as one, and their memory given back: what lies outside of the heap waits long for the garbage collector, which sees but little
- * of it, and a body of sixteen megabytes would stand there twice. Nobody may use the pieces any more.
+ * Pieces as one, some at a time, and their memory given back: what lies outside of the heap waits long for the garbage collector, which
+ * sees but little of it, and a body of sixteen megabytes would stand there twice. Nobody may use the pieces any more.
  */
-export function joinedOf(pieces: readonly Buffer[]): Buffer {
+export function* joinedOf(pieces: readonly Buffer[]): Steps<Buffer> {
   const [first = Buffer.alloc(0), ...more] = pieces
   if (more.length === 0) return first
-  const whole = Buffer.concat(pieces)
-  for (const piece of pieces) ownMemoryOf(piece)?.transfer(0)
+  const whole = Buffer.allocUnsafeSlow(pieces.reduce((size, { length }) => size + length, 0))
+  let [at, paused] = [0, 0]
+  for (const piece of pieces) {
+    at += piece.copy(whole, at)
+    ownMemoryOf(piece)?.transfer(0)
+    if (at - paused < joinedAtATime) continue
+    paused = at
+    yield
+  }
   return whole
 }
+
+/** Memory that nobody used yet costs more than the copy: bytes of about a millisecond. */
+const joinedAtATime = 1024 * 1024
 
 /** The memory of bytes that share it with nobody: it may be handed over, or given back; undefined where others have parts of it. */
 export function ownMemoryOf({ buffer, byteLength }: Uint8Array): ArrayBuffer | undefined {

@@ -1,5 +1,5 @@
 import { type SaxesAttributeNS, SaxesParser, type SaxesTagNS } from 'saxes'
-import { fromUtf8, inSlices, isProblem, Problem, type Steps, spend } from '#kernel'
+import { inSlices, isProblem, Problem, type Steps, spend } from '#kernel'
 import {
   type ElementDefinition,
   isPrimitiveType,
@@ -10,9 +10,11 @@ import {
 } from '../definitions.ts'
 import { deepestJson, numberOf } from '../json.ts'
 import type { Resource } from '../resource.ts'
+import { textPieces } from '../utf8.ts'
 import { Bounds, xmlBounds } from './bounds.ts'
 import { fhirNamespace, isAttribute, xhtmlNamespace } from './names.ts'
 import { Unprefixed } from './unprefixed.ts'
+import { Window } from './window.ts'
 
 interface Tree {
   [name: string]: unknown
@@ -54,7 +56,7 @@ const attributesOfOthers: ReadonlySet<string> = new Set([
 export async function parseSentXml(bytes: Uint8Array): Promise<Resource> {
   const isLong = bytes.length > shortBytes
   if (isLong) spend('parsed', await inSlices(mostReferences(bytes)))
-  return inSlices(new XmlReader(decode(bytes), isLong ? count => spend('parsed', count) : () => undefined).read())
+  return inSlices(new XmlReader(isLong ? count => spend('parsed', count) : () => undefined).read(bytes))
 }
 
 const [tag, reference] = ['<', '&'].map(mark => mark.charCodeAt(0))
@@ -71,17 +73,11 @@ function* mostReferences(bytes: Uint8Array): Steps<number> {
   return most
 }
 
-function decode(bytes: Uint8Array): string {
-  try {
-    const text = fromUtf8(bytes)
-    return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
-  } catch (cause) {
-    throw new Problem('invalid', 'xml.not-utf8', 'The text is not UTF-8.', { cause })
-  }
-}
+const notUtf8 = (cause: unknown) => new Problem('invalid', 'xml.not-utf8', 'The text is not UTF-8.', { cause })
+const byteOrderMark = '\ufeff'
 
 class XmlReader {
-  readonly #text: string
+  readonly #text = new Window()
   readonly #parser = new SaxesParser({ xmlns: true, position: true })
   readonly #bounds = new Bounds(this.#parser, bound => {
     throw exceeded[bound]()
@@ -94,22 +90,30 @@ class XmlReader {
   /** Elements that are open within a narrative. */
   #within = 0
 
-  constructor(text: string, charge: (values: number) => void) {
-    this.#text = text
+  constructor(charge: (values: number) => void) {
     this.#charge = charge
   }
 
-  *read(): Steps<Resource> {
+  *read(bytes: Uint8Array): Steps<Resource> {
     this.#listen()
-    for (let from = 0; from < this.#text.length; from += charactersAtATime) {
-      this.#feed(this.#text.slice(from, from + charactersAtATime))
-      this.#charge(this.#made)
-      this.#made = 0
-      yield
+    let isFirst = true
+    for (const piece of textPieces(bytes, notUtf8)) {
+      yield* this.#take(isFirst && piece.startsWith(byteOrderMark) ? piece.slice(1) : piece)
+      isFirst = false
     }
     this.#feed(null)
     if (this.#root === undefined) throw notAResource()
     return this.#root as Resource
+  }
+
+  *#take(piece: string): Steps<void> {
+    this.#text.add(piece, this.#open.at(-1)?.kind === 'xhtml')
+    for (let from = 0; from < piece.length; from += charactersAtATime) {
+      this.#feed(piece.slice(from, from + charactersAtATime))
+      this.#charge(this.#made)
+      this.#made = 0
+      yield
+    }
   }
 
   #feed(chunk: string | null): void {
@@ -246,7 +250,7 @@ class XmlReader {
   #openNarrative(tag: SaxesTagNS, slot: Slot, depth: number): void {
     this.#within = 1
     const { position } = this.#parser
-    const from = this.#text.lastIndexOf('<', position - 1)
+    const from = this.#text.tagBefore(position)
     const isPlain = tag.prefix === '' && tag.attributes.xmlns !== undefined
     const unprefixed = isPlain ? undefined : new Unprefixed(this.#text, from)
     if (unprefixed?.open(tag, position) === false) throw namespaceWrong(slot.path)

@@ -1,5 +1,6 @@
 import type { SaxesTagNS } from 'saxes'
 import { xhtmlNamespace } from './names.ts'
+import type { Window } from './window.ts'
 
 const xmlNamespace = 'http://www.w3.org/XML/1998/namespace'
 const xmlnsNamespace = 'http://www.w3.org/2000/xmlns/'
@@ -17,13 +18,13 @@ const escapes: Readonly<Record<string, string>> = {
  * xmlns of its own. What stands between its tags stays letter by letter.
  */
 export class Unprefixed {
-  readonly #text: string
+  readonly #text: Window
   readonly #pieces: string[] = []
   /** How far the text was taken. */
   #taken: number
 
   /** @param from  where the first tag begins */
-  constructor(text: string, from: number) {
+  constructor(text: Window, from: number) {
     this.#text = text
     this.#taken = from
   }
@@ -54,7 +55,7 @@ export class Unprefixed {
   }
 
   #put(tag: string, until: number): void {
-    this.#pieces.push(this.#text.slice(this.#taken, this.#text.lastIndexOf('<', until - 1)), tag)
+    this.#pieces.push(this.#text.slice(this.#taken, this.#text.tagBefore(until)), tag)
     this.#taken = until
   }
 }

@@ -30,7 +30,7 @@ const head = '<?xml version="1.0" encoding="UTF-8"?>'
 export function* encodeXmlInSteps(resource: Resource, look: PrintLook = {}): Steps<Buffer> {
   const printer = new XmlPrinter(look)
   yield* printer.document(resource)
-  return printer.end()
+  return yield* printer.end()
 }
 
 class XmlPrinter {
@@ -43,7 +43,7 @@ class XmlPrinter {
     this.#printing.push(head)
   }
 
-  end(): Buffer {
+  end(): Steps<Buffer> {
     if (this.#isPretty) this.#printing.push('\n')
     return this.#printing.end()
   }

@@ -9,6 +9,9 @@ const head = '<?xml version="1.0" encoding="UTF-8"?>'
 const fhir = 'xmlns="http://hl7.org/fhir"'
 const xhtml = 'xmlns="http://www.w3.org/1999/xhtml"'
 
+/** Texts of a megabyte are not for people to compare. */
+const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other)
+
 async function codeOf(work: () => unknown): Promise<string | undefined> {
   try {
     await work()
@@ -340,6 +343,36 @@ describe('XML that is refused', () => {
     const div = `<h:div xmlns:h="http://www.w3.org/1999/xhtml">${'<h:p>x</h:p>'.repeat(10_000)}</h:div>`
     const xml = `<Patient ${fhir}><text><status value="generated"/>${div}</text></Patient>`
     expect(await codeOf(() => withBudget({ parsed: 5_000 }, () => read(xml)))).toBe('budget.parsed-exceeded')
+  })
+
+  it('is read piece by piece, whatever lies across their ends', async () => {
+    const words = '<p>\r\n\u{1f600} ä &amp; b</p>'
+    for (const before of [0, 3]) {
+      const plain = `<div ${xhtml}>${words.repeat(25_000)}</div>`
+      const prefixed = `<h:div>${words.replaceAll('p>', 'h:p>').repeat(20_000)}</h:div>`
+      const value = `${'x'.repeat(before)}${'\u{1f600}é'.repeat(100_000)}`
+      const named = (div: string) =>
+        `<contained><Patient><text><status value="generated"/>${div}</text></Patient></contained>`
+      const xml = `\ufeff<Patient ${fhir} xmlns:h="http://www.w3.org/1999/xhtml"><id value="a"/>${named(plain)}${named(prefixed)}<name><text value="${value}"/><family value="F"/></name></Patient>`
+      const text = (div: string) => ({ resourceType: 'Patient', text: { status: 'generated', div } })
+      expect(
+        isSame(await read(xml), {
+          resourceType: 'Patient',
+          id: 'a',
+          contained: [text(plain), text(`<div ${xhtml}>${words.repeat(20_000)}</div>`)],
+          name: [{ text: value, family: 'F' }],
+        }),
+      ).toBe(true)
+    }
+  })
+
+  it('is refused where it is no UTF-8, in whichever piece', async () => {
+    const xml = Buffer.from(`<Patient ${fhir}><name><text value="${'x'.repeat(1_500_000)}"/></name></Patient>`)
+    for (const at of [100, 600_000, 1_400_000]) {
+      const broken = Buffer.from(xml)
+      broken[at] = 0xff
+      expect([at, await codeOf(() => parseSentXml(broken))]).toEqual([at, 'xml.not-utf8'])
+    }
   })
 
   it('has its elements counted as they are made', async () => {

@@ -1,9 +1,22 @@
 import { createGzip } from 'node:zlib'
-import { joinedOf, ownMemoryOf } from '#kernel'
+import { atOnce, joinedOf as joinedInSteps, ownMemoryOf } from '#kernel'
+
+const joinedOf = (pieces: readonly Buffer[]) => atOnce(joinedInSteps(pieces))
 
 const own = (letter: string, length = 100_000) => Buffer.from(new ArrayBuffer(length)).fill(letter)
 
 describe('pieces that are joined', () => {
+  it('are joined some at a time, so that others are served in between', () => {
+    const pieces = Array.from({ length: 320 }, (_, at) => Buffer.alloc(64 * 1024, at))
+    const joining = joinedInSteps(pieces)
+    let steps = 0
+    let step = joining.next()
+    for (; step.done !== true; step = joining.next()) steps++
+    expect(steps).toBeGreaterThanOrEqual(16)
+    expect(step.value).toHaveLength(320 * 64 * 1024)
+    expect(step.value.at(-1)).toBe(319 % 256)
+  })
+
   it('are one, and their memory is given back', () => {
     const pieces = [own('a'), own('b')]
     const whole = joinedOf(pieces)
