@@ -107,7 +107,9 @@ class XmlReader {
   }
 
   *#take(piece: string): Steps<void> {
-    this.#text.add(piece, this.#open.at(-1)?.kind === 'xhtml')
+    const frame = this.#open.at(-1)
+    // What was cut out of a narrative already is not asked for again.
+    this.#text.add(piece, frame?.kind === 'xhtml' ? (frame.unprefixed?.taken ?? frame.from) : undefined)
     for (let from = 0; from < piece.length; from += charactersAtATime) {
       this.#feed(piece.slice(from, from + charactersAtATime))
       this.#charge(this.#made)

@@ -20,13 +20,17 @@ const escapes: Readonly<Record<string, string>> = {
 export class Unprefixed {
   readonly #text: Window
   readonly #pieces: string[] = []
-  /** How far the text was taken. */
   #taken: number
 
   /** @param from  where the first tag begins */
   constructor(text: Window, from: number) {
     this.#text = text
     this.#taken = from
+  }
+
+  /** How far the text was taken. */
+  get taken(): number {
+    return this.#taken
   }
 
   /**

@@ -1,31 +1,38 @@
 /**
- * What was read of a text and may still be asked for: from the tag that was begun last, or from where something is to be kept. The rest
- * is let go of, so that a long text is never held as a whole.
+ * What was read of a text and may still be asked for: the newest piece, and of those before it what is to be kept, or else what begins
+ * with the last tag. The rest is let go of, so that a long text is never held as a whole, and never joined again for each piece.
  */
 export class Window {
-  #text = ''
+  #older = ''
   /** Where in the text its first letter stands. */
   #from = 0
   #newest = ''
 
-  /** @param isKept  whether all that is there is to stay */
-  add(piece: string, isKept: boolean): void {
-    // Only the newest piece is searched: to look through all that was kept, for each piece, would take ever longer.
-    const tag = isKept ? -1 : this.#newest.lastIndexOf('<')
-    if (tag >= 0) {
-      this.#from += this.#text.length - this.#newest.length + tag
-      this.#text = this.#newest.slice(tag)
-    }
-    this.#text += piece
+  /** @param keptFrom  where that begins which is to stay; by default the last tag */
+  add(piece: string, keptFrom = this.#lastTag()): void {
+    this.#older = this.slice(keptFrom, this.#newestFrom + this.#newest.length)
+    this.#from = keptFrom
     this.#newest = piece
   }
 
   slice(from: number, until: number): string {
-    return this.#text.slice(from - this.#from, until - this.#from)
+    const [first, last] = [from - this.#newestFrom, until - this.#newestFrom]
+    if (first >= 0) return this.#newest.slice(first, last)
+    return this.#older.slice(from - this.#from, until - this.#from) + this.#newest.slice(0, Math.max(0, last))
   }
 
-  /** Where the last tag before a place begins. */
+  /** Where the last tag before a place begins, which lies in the newest piece. */
   tagBefore(place: number): number {
-    return this.#text.lastIndexOf('<', place - 1 - this.#from) + this.#from
+    const at = this.#newest.lastIndexOf('<', place - 1 - this.#newestFrom)
+    return at >= 0 ? this.#newestFrom + at : this.#from + this.#older.lastIndexOf('<')
+  }
+
+  get #newestFrom(): number {
+    return this.#from + this.#older.length
+  }
+
+  #lastTag(): number {
+    const at = this.#newest.lastIndexOf('<')
+    return at >= 0 ? this.#newestFrom + at : this.#from
   }
 }
