@@ -28,6 +28,7 @@ export type {
   NamedRecipient,
   NamedSubject,
   OpenedCursor,
+  Period,
   Place,
   Reader,
   Record,

@@ -220,8 +220,8 @@ export type Staged = Stored
 export interface Meant {
   /** The version that is to stand; `*` for any. */
   readonly ifMatch?: string
-  /** It is not to be younger, to the second. */
-  readonly ifUnmodifiedSinceMs?: number
+  /** It is not to be younger than this second, or millisecond: as exactly as the caller knows. */
+  readonly ifUnmodifiedSince?: Period
 }
 
 /** Reads and conditions at one state of the record, and the writes that depend on them. */
@@ -235,6 +235,12 @@ export interface Txn {
   existing(type: string, ids: readonly string[]): Promise<ReadonlySet<string>>
   /** The current version if it exists, is not deleted, and the grant may read it. */
   read(type: string, id: string): Promise<Stored | undefined>
+  /**
+   * Whether the version that stands is the one that is meant. By its time alone that cannot be said of what was written twice in it.
+   *
+   * @throws Problem `precondition` · `version.stale` (If-Match), `version.modified` (If-Unmodified-Since)
+   */
+  checkMeant(standing: Stored, meant: Meant): Promise<void>
   /** The versions before one, newest first, as far back as the grant may read them and it was not deleted. Each is opened when it is asked for. */
   before(stored: Pick<Stored, 'type' | 'id' | 'version'>): AsyncIterable<Stored>
   /**

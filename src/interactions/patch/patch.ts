@@ -1,7 +1,7 @@
 import { type Grant, requirePermission } from '#access'
 import { parseSentJson, type Resource, toResource } from '#fhir'
 import { isProblem, Problem } from '#kernel'
-import { checkMatch, type Meant, ownerForeign, type Staged, type Stored, type Txn, type Writer } from '#record'
+import { type Meant, ownerForeign, type Staged, type Stored, type Txn, type Writer } from '#record'
 import { granted } from '../perform.ts'
 import { Judging } from '../profiles/judging.ts'
 import { criteriaOf, findOne } from '../rest/condition.ts'
@@ -89,7 +89,7 @@ export async function patchIn(txn: Txn, asked: Patching, writer: Writer, judging
   for (let tried: string | undefined; ; ) {
     const standing = (await txn.read(type, id)) ?? (await writer.read(type, id))
     const version = String(standing.version)
-    checkMatch(standing, asked)
+    await txn.checkMeant(standing, asked)
     // It is seen, by what names it or by other scopes, and is not there to be written.
     if (tried === version) throw ownerForeign()
     tried = version

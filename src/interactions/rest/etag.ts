@@ -1,5 +1,5 @@
 import { Problem } from '#kernel'
-import type { Meant } from '#record'
+import type { Meant, Period } from '#record'
 import type { FhirRequest } from '../types.ts'
 
 /** The weak ETag of a version: `W/"3"`. @see https://hl7.org/fhir/R4/http.html#concurrency */
@@ -41,8 +41,8 @@ export function matchOption(request: Pick<FhirRequest, 'header'>): Meant {
 
 /** How old the version that the caller means is at least, if it says so. */
 export function unmodifiedOption(request: Pick<FhirRequest, 'header'>): Omit<Meant, 'ifMatch'> {
-  const ifUnmodifiedSinceMs = parseHttpDate(request.header('if-unmodified-since'))
-  return ifUnmodifiedSinceMs === undefined ? {} : { ifUnmodifiedSinceMs }
+  const ifUnmodifiedSince = parseHttpDate(request.header('if-unmodified-since'))
+  return ifUnmodifiedSince === undefined ? {} : { ifUnmodifiedSince }
 }
 
 /** What a date of HTTP may look like, the obsolete forms as well; and the instant that stands in its place in a Bundle. */
@@ -54,16 +54,17 @@ const httpDates = [
 ]
 
 /**
- * Milliseconds of a date in a header; undefined for what is none, which is to be passed over.
+ * The second that a date in a header names, or the millisecond of an instant that has them; undefined for what is none, which is to be
+ * passed over.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
  */
-export function parseHttpDate(header: string | undefined): number | undefined {
+export function parseHttpDate(header: string | undefined): Period | undefined {
   const text = header?.trim() ?? ''
   const form = httpDates.findIndex(each => each.test(text))
   // Only asctime does not say that it means GMT.
-  const ms = form === -1 ? Number.NaN : Date.parse(form === 2 ? `${text} GMT` : text)
-  return Number.isNaN(ms) ? undefined : ms
+  const fromMs = form === -1 ? Number.NaN : Date.parse(form === 2 ? `${text} GMT` : text)
+  return Number.isNaN(fromMs) ? undefined : { fromMs, untilMs: fromMs + (text.includes('.') ? 1 : 1_000) }
 }
 
 /**
@@ -90,6 +91,5 @@ export function isFresh(
     return ifNoneMatch.split(',').some(tag => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === wanted)
   }
   const since = parseHttpDate(header('if-modified-since'))
-  // HTTP dates have whole seconds.
-  return since !== undefined && Math.floor(version.lastUpdatedMs / 1000) * 1000 <= since
+  return since !== undefined && version.lastUpdatedMs < since.untilMs
 }

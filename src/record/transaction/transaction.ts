@@ -169,6 +169,18 @@ export class Transaction implements Txn {
     }
   }
 
+  async checkMeant(standing: Stored, meant: Meant): Promise<void> {
+    checkMatch(standing, meant)
+    const { ifMatch, ifUnmodifiedSince: since } = meant
+    if (ifMatch !== undefined || since === undefined) return
+    const { type, id, version } = standing
+    // Whoever saw the version before within the same second names the same time, and may not overwrite what they did not see.
+    for await (const before of this.#reach.versions(this.#grant, this.#lookup.locator(type, id), version)) {
+      if (before.lastUpdatedMs >= since.fromMs) throw versionModified()
+      return
+    }
+  }
+
   async create(resource: Resource, options: { readonly id?: string } & WriteOptions = {}): Promise<Staged> {
     const type = resource.resourceType
     requirePermission(this.#grant, 'c', type)
@@ -197,7 +209,7 @@ export class Transaction implements Txn {
     // What went to somebody who was erased since is answered as before that, or the answer would tell of the erasure.
     if (current.movedAway) this.#checkGivenAway(type, id, options)
     const seen = await this.#lookup.wholly('u', current)
-    checkMatch(current, options)
+    await this.checkMeant(current, options)
     if (options.ifNoneMatchAny && !current.deleted) throw versionExists()
     await this.#numbers.written(id, resource, current)
     const noted = this.#imports ? resource : await asEdited(resource, current, this.#nowMs())
@@ -217,7 +229,7 @@ export class Transaction implements Txn {
       return undefined
     }
     const seen = await this.#lookup.wholly('d', current)
-    checkMatch(current, options)
+    await this.checkMeant(current, options)
     const { holders, version } = seen
     return this.#staging.version({ type, id, holders, version: version + 1, seen, kind: 'delete', method: 'DELETE' })
   }
@@ -332,18 +344,13 @@ export class Transaction implements Txn {
  */
 export function checkMatch(
   current: Pick<Stored, 'version' | 'deleted' | 'lastUpdatedMs'>,
-  { ifMatch, ifUnmodifiedSinceMs }: Meant,
+  { ifMatch, ifUnmodifiedSince }: Meant,
 ): void {
   if (ifMatch !== undefined) {
     const isMeant = ifMatch === '*' ? !current.deleted : ifMatch === String(current.version)
     if (!isMeant) throw versionStale()
-  } else if (ifUnmodifiedSinceMs !== undefined && wholeSeconds(current.lastUpdatedMs) > ifUnmodifiedSinceMs)
+  } else if (ifUnmodifiedSince !== undefined && current.lastUpdatedMs >= ifUnmodifiedSince.untilMs)
     throw versionModified()
-}
-
-/** Dates of HTTP have no more. */
-function wholeSeconds(ms: number): number {
-  return Math.floor(ms / 1_000) * 1_000
 }
 
 function refuseAuditWrites(type: string): void {
@@ -355,6 +362,10 @@ function refuseAuditWrites(type: string): void {
 export const versionStale = (): Problem =>
   new Problem('precondition', 'version.stale', 'The resource has another version than If-Match names.')
 const versionModified = () =>
-  new Problem('precondition', 'version.modified', 'The resource was changed after the time in If-Unmodified-Since.')
+  new Problem(
+    'precondition',
+    'version.modified',
+    'The resource was changed after the time in If-Unmodified-Since, or more than once within it; If-Match names a version.',
+  )
 const versionExists = () =>
   new Problem('precondition', 'version.exists', 'The resource exists, and If-None-Match asked that it should not.')

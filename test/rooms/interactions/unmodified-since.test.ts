@@ -10,7 +10,11 @@ beforeAll(async () => {
   house = await openHouse()
   await house.ask('PUT', '/Patient/a', { grant: admin, body: patientA })
 })
-beforeEach(() => put({}))
+beforeEach(() => {
+  // What is written twice in one second cannot be told apart by its time.
+  house.clock.advance(10_000)
+  return put({})
+})
 afterAll(() => house.close())
 
 let note = 0
@@ -76,6 +80,43 @@ describe('If-Unmodified-Since – https://www.rfc-editor.org/rfc/rfc9110#section
     expect((await put({ 'if-unmodified-since': earlier.toUTCString() })).status).toBe(412)
   })
 
+  it.each(ways.filter(([method]) => method !== 'GET'))(
+    '%s %s: not what was changed twice within the second that is named',
+    async (method, url, asked) => {
+      const second = Math.ceil(house.clock.nowMs() / 1_000) * 1_000 + 60_000
+      const send = (date: string) => {
+        const { headers = {}, ...rest } = asked()
+        return ask(method, url, { headers: { ...headers, 'if-unmodified-since': date }, ...rest })
+      }
+      const named = new Date(second).toUTCString()
+      const writtenAt = async (...times: readonly number[]) => {
+        for (const ms of times) {
+          house.clock.advance(second + ms - house.clock.nowMs())
+          await put({})
+        }
+      }
+      await writtenAt(100, 900)
+      const stale = await send(named)
+      expect([stale.status, codeOf(stale)]).toEqual([412, 'version.modified'])
+      // Whoever knows the millisecond means no other.
+      expect((await send(new Date(second + 500).toISOString())).status).toBe(412)
+      expect((await send(new Date(second + 100).toISOString())).status).toBe(412)
+      expect((await send(new Date(second + 900).toISOString())).status).toBeLessThan(300)
+      await writtenAt(1_500)
+      expect((await send(new Date(second + 1_000).toUTCString())).status).toBeLessThan(300)
+    },
+  )
+
+  it('nor what was deleted and made again within it', async () => {
+    await ask('DELETE', '/Observation/w')
+    await put({})
+    const { json } = await ask('GET', '/Observation/w')
+    const named = new Date(json.meta.lastUpdated).toUTCString()
+    expect((await put({ 'if-unmodified-since': named })).status).toBe(412)
+    const patched = { headers: { ...jsonPatch, 'if-unmodified-since': named }, body: [{ op: 'remove', path: '/note' }] }
+    expect((await ask('PATCH', '/Observation/w', patched)).status).toBe(412)
+  })
+
   it.each([
     ['Saturday, 01-Jan-00 00:00:00 GMT', 412],
     ['Sat Jan  1 00:00:00 2000', 412],
@@ -104,5 +145,20 @@ describe('If-Modified-Since – https://www.rfc-editor.org/rfc/rfc9110#section-1
     ['Fri Jan  1 00:00:00 2100', 304],
   ])('%j → %s', async (date, status) => {
     expect((await ask('GET', '/Observation/w', { headers: { 'if-modified-since': date } })).status).toBe(status)
+  })
+
+  it('an instant with milliseconds, as ifModifiedSince of a Bundle is one, counts as such', async () => {
+    house.clock.advance(1_000 - (house.clock.nowMs() % 1_000) + 900)
+    await put({})
+    const changed = (await ask('GET', '/Observation/w')).json.meta.lastUpdated
+    const before = new Date(Date.parse(changed) - 1).toISOString()
+    for (const [since, status] of [
+      [before, '200'],
+      [changed, '304'],
+    ]) {
+      const entry = [{ request: { method: 'GET', url: 'Observation/w', ifModifiedSince: since } }]
+      const { json } = await ask('POST', '/', { body: { resourceType: 'Bundle', type: 'batch', entry } })
+      expect([since, json.entry[0].response.status]).toEqual([since, status])
+    }
   })
 })
