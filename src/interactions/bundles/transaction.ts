@@ -4,10 +4,10 @@ import type { Staged, Stored, Txn, Writer } from '#record'
 import { checkReferences } from '#validation'
 import { patchIn, requireSight } from '../patch/patch.ts'
 import { linkPatch, readPatch } from '../patch/read-patch.ts'
-import { authorise, granted, perform } from '../perform.ts'
+import { authorise, perform } from '../perform.ts'
 import { Judging } from '../profiles/judging.ts'
 import { type Found, findOne } from '../rest/condition.ts'
-import { checkAbsent, deletedResponse } from '../rest/delete.ts'
+import { auditUnknown, type Deletion, deletedResponse, deleteIn } from '../rest/delete.ts'
 import { matchOption, printEtag } from '../rest/etag.ts'
 import { nothingFound } from '../rest/nothing-found.ts'
 import { type Preferences, parsePrefer } from '../rest/prefer.ts'
@@ -53,6 +53,7 @@ export const transaction: BundleInteraction = async (given, bundle, matcher, roo
     await tryReads(entries, written, rooms)
     return written
   })
+  for (const write of writes.values()) if (write.kind === 'deleted') auditUnknown(write, bundle.grant, rooms)
   const prefer = parsePrefer(bundle)
   const answers: (Buffer | string)[][] = []
   for (const entry of entries) {
@@ -98,7 +99,7 @@ interface Run {
 type Write =
   | { readonly kind: 'staged'; readonly staged: Staged }
   | { readonly kind: 'found'; readonly found: Found; readonly stored: Stored | undefined }
-  | { readonly kind: 'deleted'; readonly deleted: Staged | undefined }
+  | ({ readonly kind: 'deleted' } & Deletion)
 
 async function writeAll(entries: readonly Planned[], run: Run): Promise<ReadonlyMap<Planned, Write>> {
   const found = await findAll(entries, run)
@@ -259,10 +260,8 @@ type WriteEntry = (entry: Planned, writing: Writing) => Promise<Write>
 const deleteEntry: WriteEntry = async (entry, { txn, found, writer }) => {
   const { type, request } = entry
   const id = entry.id ?? found?.id
-  if (id === undefined) return { kind: 'deleted', deleted: undefined }
-  const deleted = await txn.delete(type, id, matchOption(request))
-  if (deleted === undefined) await checkAbsent(writer, granted(request).grant, type, id)
-  return { kind: 'deleted', deleted }
+  if (id === undefined) return { kind: 'deleted' }
+  return { kind: 'deleted', ...(await deleteIn(txn, { type, id, ...matchOption(request) }, writer, request.grant)) }
 }
 
 const createEntry: WriteEntry = async (entry, { txn, found, resource, referrers }) => {

@@ -1,6 +1,6 @@
 import { type Grant, permits } from '#access'
 import { isProblem, type Problem } from '#kernel'
-import { ownerForeign, type Reader, type Stored } from '#record'
+import { type Meant, ownerForeign, type Staged, type Stored, type Txn, type Writer } from '#record'
 import { auditRefusal, granted } from '../perform.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { criteriaOf, findOne } from './condition.ts'
@@ -20,11 +20,20 @@ export async function deleteResource(request: FhirRequest, params: PathParams, r
   const { grant } = granted(request)
   const options = matchOption(request)
   const writer = rooms.record.writer(grant)
-  const deleted = await writer.transact(txn => txn.delete(type, id, options))
-  const unknown = deleted === undefined ? await checkAbsent(writer, grant, type, id) : undefined
-  // The answer is the same as for what was there; whoever tries ids is recorded all the same.
+  const done = await writer.transact(txn => deleteIn(txn, { type, id, ...options }, writer, grant))
+  auditUnknown(done, grant, rooms)
+  return deletedResponse(done.deleted, parsePrefer(request))
+}
+
+/** What became of a deletion: what was deleted, or the problem of what was never known; neither where it is gone already. */
+export interface Deletion {
+  readonly deleted?: Staged
+  readonly unknown?: Problem
+}
+
+/** The answer is the same as for what was there; whoever tries ids is recorded all the same. */
+export function auditUnknown({ unknown }: Deletion, grant: Grant, rooms: Rooms): void {
   if (unknown !== undefined) auditRefusal(unknown, 'delete', grant, rooms)
-  return deletedResponse(deleted, parsePrefer(request))
 }
 
 /**
@@ -68,25 +77,40 @@ export function deletedResponse(
   return { status: 200, headers, ...told, body: allIsWell(words) }
 }
 
+/** What is to be deleted. */
+export interface Deleting extends Meant {
+  readonly type: string
+  readonly id: string
+}
+
 /**
- * Passes for what is not there, and for whoever may not read; the problem tells of what was never known.
+ * Stages a deletion.
  *
- * @throws Problem `forbidden` · `record.owner-foreign` for what stands
+ * @throws Problem `forbidden` · `record.owner-foreign` for what may be seen and not deleted
  */
-export async function checkAbsent(
-  reader: Pick<Reader, 'read'>,
-  grant: Grant,
-  type: string,
-  id: string,
-): Promise<Problem | undefined> {
-  if (!permits(grant, 'r', type)) return undefined
+export async function deleteIn(txn: Txn, asked: Deleting, writer: Writer, grant: Grant): Promise<Deletion> {
+  const { type, id, ...meant } = asked
+  for (let tried: number | undefined; ; ) {
+    const deleted = await txn.delete(type, id, meant)
+    if (deleted !== undefined) return { deleted }
+    // Nothing is known to whoever may not read.
+    if (!permits(grant, 'r', type)) return {}
+    const standing = await standingOf(writer, type, id)
+    if (!('version' in standing)) return standing
+    // It is seen, by what names it or by other scopes, and stays: to say that it is gone would be a lie.
+    if (tried === standing.version) throw ownerForeign()
+    // Somebody may have made it just now.
+    tried = standing.version
+  }
+}
+
+/** What is seen of a resource. */
+async function standingOf(writer: Writer, type: string, id: string): Promise<Stored | Deletion> {
   try {
-    await reader.read(type, id)
+    return await writer.read(type, id)
   } catch (error) {
-    if (isProblem(error, 'gone')) return undefined
-    if (isProblem(error, 'not-found')) return error
+    if (isProblem(error, 'gone')) return {}
+    if (isProblem(error, 'not-found')) return { unknown: error }
     throw error
   }
-  // It is seen, by what names it or by other scopes, and stays: to say that it is gone would be a lie.
-  throw ownerForeign()
 }
