@@ -101,8 +101,6 @@ export function* isSameJson(one: unknown, other: unknown): Steps<boolean> {
 
 type Members = { readonly [name: string]: unknown }
 
-const bytesAtATime = 512 * 1024
-
 /** How many values a JSON text has, about: its separators outside of strings. */
 function* countValues(text: string): Steps<number> {
   let count = 1
