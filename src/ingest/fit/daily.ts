@@ -6,9 +6,9 @@ import { activityCategory, activityType, codeOf, conceptOfActivity, durationCode
 import { spansBetween } from './coverage.ts'
 import type { FitValue } from './data-point.ts'
 import { effectiveOf, fitObservation, quantity, readType, rejected } from './map-point.ts'
-import type { Takeout, TakeoutFile } from './read-takeout.ts'
 import type { RowsOf } from './recognise.ts'
 import { type Activity, type FitType, fitTables } from './tables.ts'
+import type { Takeout, TakeoutFile } from './takeout.ts'
 
 /** A table of daily metrics. */
 export interface DailyTable extends TakeoutFile {

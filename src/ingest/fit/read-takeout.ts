@@ -10,6 +10,7 @@ import { findSource, readPoints } from './read-points.ts'
 import type { RecognisedStream } from './recognise.ts'
 import { readSession } from './sessions.ts'
 import { FitSources } from './sources.ts'
+import type { Takeout, TakeoutFile } from './takeout.ts'
 import { readTrack } from './tracks.ts'
 
 /** One file of `All Data`: one stream of one data type. */
@@ -37,28 +38,11 @@ export function rankStreams(streams: readonly FitStream[]): readonly (readonly F
   return [...ranks].sort(([a], [b]) => a - b).map(([, of]) => of)
 }
 
-/** A file of a Takeout that is no stream. */
-export interface TakeoutFile {
-  readonly name: string
-  open(): AsyncIterable<Uint8Array>
-}
-
 /** What lies beside the streams. */
 export interface BesideStreams {
   readonly sessions: readonly TakeoutFile[]
   readonly tracks: readonly TakeoutFile[]
   readonly tables: readonly DailyTable[]
-}
-
-/** What is known while the files of a Takeout are read. */
-export interface Takeout {
-  readonly context: FitContext
-  readonly limits: IngestLimits
-  readonly coverage: Coverage
-  /** Spans of which the files tell that are read now. */
-  readonly told: Set<string>
-  /** The seconds at which sessions began. */
-  readonly begun: Set<number>
 }
 
 /**

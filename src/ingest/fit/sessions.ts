@@ -7,8 +7,8 @@ import { activityCategory, activityType, codeOf, conceptOfActivity, durationCode
 import { spansBetween } from './coverage.ts'
 import type { FitValue } from './data-point.ts'
 import { effectiveOf, type FitContext, fitObservation, quantity, readType, rejected } from './map-point.ts'
-import type { Takeout, TakeoutFile } from './read-takeout.ts'
 import { type Activity, fitTables } from './tables.ts'
+import type { Takeout, TakeoutFile } from './takeout.ts'
 
 /** A session has some hundred bytes, one with many breaks some thousand. */
 const longest = 256 * 1024

@@ -8,9 +8,9 @@ import { frozen } from '../tables.ts'
 import { activityCategory, activityType, codeOf, conceptOfActivity, durationCode } from './activities.ts'
 import { spansBetween } from './coverage.ts'
 import { effectiveOf, fitObservation, quantity, rejected } from './map-point.ts'
-import type { Takeout, TakeoutFile } from './read-takeout.ts'
 import { secondOf } from './sessions.ts'
 import { type Activity, fitTables } from './tables.ts'
+import type { Takeout, TakeoutFile } from './takeout.ts'
 
 /** A track of a day on a bicycle has a few megabytes. */
 const longest = 16 * 1024 ** 2
