@@ -5,7 +5,7 @@
  * Its data: sealed documents in the collections `smart.*`. Decisions: README.md beside this file.
  */
 
-export type { ProviderSettings } from './accounts/providers.ts'
+export type { ProviderSettings } from './accounts/provider-protocol.ts'
 export type { ClientSummary } from './clients/administration.ts'
 export type { AuthMethod, GrantType } from './clients/clients.ts'
 export type { Fetch } from './clients/key-set-fetcher.ts'

@@ -1,5 +1,5 @@
 import { toCustomFetch, toParameters } from './provider-openid.ts'
-import type { Protocol, ProtocolOptions } from './providers.ts'
+import type { Protocol, ProtocolOptions } from './provider-protocol.ts'
 
 const openHub = 'https://github.com'
 

@@ -2,8 +2,8 @@ import { type Clock, equalSecrets, newSecret, Problem } from '#kernel'
 import type { Documents, Vault } from '#vault'
 import type { WebRequest } from '#web'
 import { cookieName, printCookie, readLongCookie } from './cookies.ts'
-import type { Identity } from './provider-links.ts'
-import type { Provider, Tied } from './providers.ts'
+import type { Identity, Tied } from './provider-protocol.ts'
+import type { Provider } from './providers.ts'
 import { openSealedWords } from './sealed-words.ts'
 
 /** What somebody is sent to a provider for. */

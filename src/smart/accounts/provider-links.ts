@@ -1,13 +1,7 @@
 import { type Clock, lengthPrefixed, newResourceId, Problem } from '#kernel'
 import type { Documents, Vault } from '#vault'
-import type { Provider, ProviderSettings } from './providers.ts'
-
-/** Who somebody is at a provider: by issuer and subject, which is never given to another one; a mail address is. */
-export interface Identity {
-  readonly kind: ProviderSettings['kind']
-  readonly issuer: string
-  readonly subject: string
-}
+import type { Identity, ProviderSettings } from './provider-protocol.ts'
+import type { Provider } from './providers.ts'
 
 /** An identity at a provider that logs in to an account, as its owner sees it. */
 export interface ProviderLink {

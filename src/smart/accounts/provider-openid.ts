@@ -1,7 +1,7 @@
 import { createPrivateKey } from 'node:crypto'
 import type { ClientAuth, Configuration, CustomFetch, PrivateKey, ServerMetadata } from 'openid-client'
 import type { GuardedFetch } from '#web'
-import type { Protocol, ProtocolOptions, ProviderSettings, Tied } from './providers.ts'
+import type { Protocol, ProtocolOptions, ProviderSettings, Tied } from './provider-protocol.ts'
 
 const longestSubject = 255
 
