@@ -1,4 +1,5 @@
 /** Consents of one house in two processes: the same for each store. https://hl7.org/fhir/R4/consent.html */
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Grant } from '#access'
 import type { Record } from '#record'
 import { consentOf, ofCodes, ofTypes, toRecipients } from '../interactions/consent-of.ts'
@@ -11,6 +12,15 @@ export interface TwoProcesses {
   readonly one: Record
   readonly other: Record
   close(): Promise<void>
+}
+
+/**
+ * Two processes share no turn of an event loop, as they do here: by the time that one is asked about what the other has answered, a turn of
+ * its own has passed, and with it the state that its reads of that turn see (`store/sqlite/transactions.ts`).
+ */
+async function heardOf(): Promise<void> {
+  await turn()
+  await turn()
 }
 
 /** More changes than are named one by one. */
@@ -46,6 +56,7 @@ export function consentsInTwoProcesses(open: () => Promise<TwoProcesses>, change
 
   /** Whether something is seen in a process, by each way to it. */
   async function seen(record: Record, grant: Grant): Promise<readonly boolean[]> {
+    await heardOf()
     const reader = record.reader(grant)
     const shows = async (asked: Promise<unknown>) =>
       asked.then(
@@ -93,6 +104,7 @@ export function consentsInTwoProcesses(open: () => Promise<TwoProcesses>, change
     const made = await Promise.all(records.map((each, at) => create(each, owner, consent(ofTypes(types[at] ?? '')))))
     for (const record of new Set(records)) {
       expect(await seen(record, guardian)).toEqual(everyWay(false))
+      await heardOf()
       const reasons = await record.explain(owner, emil, { account: 'bert' }, {})
       expect(reasons.map(each => each.consent).toSorted()).toEqual(made.map(({ id }) => id).toSorted())
     }
@@ -120,6 +132,7 @@ export function consentsInTwoProcesses(open: () => Promise<TwoProcesses>, change
     const participant = [emil, greta].map(id => ({ actor: { reference: `Patient/${id}` }, status: 'accepted' }))
     const { id } = await create(one, all, { resourceType: 'Appointment', status: 'booked', participant })
     const appointments = async (record: Record, grant: Grant) => {
+      await heardOf()
       const read = record
         .reader(grant)
         .read('Appointment', id)
