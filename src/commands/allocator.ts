@@ -1,4 +1,5 @@
 import { accessSync, constants } from 'node:fs'
+import { heapFlagsFor } from './heap.ts'
 
 /**
  * How glibc is to deal with large pieces of memory: those from 256 KiB on are given back to the system as soon as they are free. By
@@ -13,17 +14,6 @@ export const allocatorEnv = {
   MALLOC_TRIM_THRESHOLD_: '262144',
   MALLOC_ARENA_MAX: '1',
 } as const
-
-const youngMost = '--max-semi-space-size'
-
-/**
- * With which flags a process begins anew: half of the young generation is 16 MiB at most. `growHeap` says the same to a process that
- * runs, but looks only now and then, and one that is busy may have doubled it by then.
- */
-export function heapFlagsFor(execArgv: readonly string[]): readonly string[] {
-  const isSaid = execArgv.some(flag => flag.replaceAll('_', '-').startsWith(youngMost))
-  return isSaid ? execArgv : [...execArgv, `${youngMost}=16`]
-}
 
 /**
  * The environment to begin this process anew with, which glibc reads but once, before all else; undefined where that is done, another

@@ -8,6 +8,7 @@ interface HeapSetting {
 }
 
 const mebibyte = 1024 * 1024
+const youngMostMebibytes = 16
 
 /**
  * How V8's heap may grow between collections. By itself it lets the old generation reach a multiple of what is in use,
@@ -15,12 +16,23 @@ const mebibyte = 1024 * 1024
  */
 const settings = {
   /** Hostile requests leave garbage behind that a larger young generation only keeps for longer. */
-  steady: { oldGrowsPercent: 80, youngMostBytes: 16 * mebibyte },
+  steady: { oldGrowsPercent: 80, youngMostBytes: youngMostMebibytes * mebibyte },
   /** An import alone in its process. */
-  frugal: { oldGrowsPercent: 80, youngMostBytes: 16 * mebibyte },
+  frugal: { oldGrowsPercent: 80, youngMostBytes: youngMostMebibytes * mebibyte },
 } as const satisfies { [name: string]: HeapSetting }
 
 const lookEveryMs = 50
+
+const youngFlag = '--max-semi-space-size'
+
+/**
+ * With which flags a process begins anew, so that its young generation never gets larger. `growHeap` says the same to a process that
+ * runs, but looks only now and then, and one that is busy may have doubled it by then.
+ */
+export function heapFlagsFor(execArgv: readonly string[]): readonly string[] {
+  const isSaid = execArgv.some(flag => flag.replaceAll('_', '-').startsWith(youngFlag))
+  return isSaid ? execArgv : [...execArgv, `${youngFlag}=${youngMostMebibytes}`]
+}
 
 /** To be called before much is allocated: the flags are read at each collection. */
 export function growHeap(setting: keyof typeof settings): void {

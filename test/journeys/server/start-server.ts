@@ -1,7 +1,8 @@
 /** The real server in a process of its own, which a test may stop or kill. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { allocatorEnv, heapFlagsFor } from '../../../src/commands/allocator.ts'
+import { allocatorEnv } from '../../../src/commands/allocator.ts'
+import { heapFlagsFor } from '../../../src/commands/heap.ts'
 import { commandIn, type Home, mainFile } from './home.ts'
 import { forgetServer, longestMs, noteServer, within } from './waiting.ts'
 

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { allocatorEnv, allocatorEnvFor, heapFlagsFor } from '../../../src/commands/allocator.ts'
+import { allocatorEnv, allocatorEnvFor } from '../../../src/commands/allocator.ts'
+import { heapFlagsFor } from '../../../src/commands/heap.ts'
 
 const main = new URL('../../../src/main.ts', import.meta.url).pathname
 const isTold = process.platform === 'linux'
