@@ -5,6 +5,7 @@
  * Its data: entries, segments and documents of the store, sealed. Decisions: README.md beside this file.
  */
 export { openRecord, type RecordRooms } from './open-record.ts'
+export { filedTag } from './transaction/filed-events.ts'
 export { numberOf, withoutNumbers } from './transaction/number-sources.ts'
 export { editsOf, hasOwnNotes, withEdits, withoutOwnNotes } from './transaction/own-notes.ts'
 export { ownerForeign } from './transaction/owners.ts'

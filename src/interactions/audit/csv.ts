@@ -1,5 +1,6 @@
 /** AuditEvents as a table for people and their spreadsheets. https://www.rfc-editor.org/rfc/rfc4180 */
 import type { Resource } from '#fhir'
+import { filedTag } from '#record'
 
 type Node = { readonly [element: string]: unknown }
 
@@ -62,9 +63,9 @@ function queryOf({ query, name }: Node): unknown {
   return typeof query === 'string' ? Buffer.from(query, 'base64').toString('utf8') : name
 }
 
-/** What somebody else than this server has written: `filed-events.ts` of the record. */
+/** What somebody else than this server has written. */
 function isFiled({ system, code }: Node): boolean {
-  return system === 'https://kinhold.org/fhir/audit-origin' && code === 'filed'
+  return system === filedTag.system && code === filedTag.code
 }
 
 function isTold(value: unknown): value is string {

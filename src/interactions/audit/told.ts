@@ -1,7 +1,7 @@
 import type { Grant, restrict } from '#access'
 import { parseResource, toInstant } from '#fhir'
 import { type Clock, giveWay, Problem } from '#kernel'
-import type { Exporter, Place, Record } from '#record'
+import { type Exporter, filedTag, type Place, type Record } from '#record'
 import { parseQuery, type Query } from '#search'
 import { csvHead, csvLine } from './csv.ts'
 
@@ -22,7 +22,7 @@ export interface AuditAsked extends AuditPeriod {
 
 /** What others have filed comes behind what this server has recorded. */
 const origins = ['_tag:not', '_tag'] as const
-const filed = 'https://kinhold.org/fhir/audit-origin|filed'
+const filed = `${filedTag.system}|${filedTag.code}`
 const writtenAtOnce = 64 * 1024
 
 /**

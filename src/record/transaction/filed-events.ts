@@ -3,7 +3,7 @@ import type { Resource } from '#fhir'
 type Node = { readonly [element: string]: unknown }
 
 /** What every AuditEvent carries that somebody else than this server has written. */
-const filed = {
+export const filedTag = {
   system: 'https://kinhold.org/fhir/audit-origin',
   code: 'filed',
   display: 'Filed by an app or a device, not by this server',
@@ -17,6 +17,6 @@ export function asFiled(resource: Resource): Resource {
   if (resource.resourceType !== 'AuditEvent') return resource
   const meta = (resource.meta ?? {}) as Node
   const tags = Array.isArray(meta.tag) ? (meta.tag as readonly Node[]) : []
-  const others = tags.filter(({ system, code }) => system !== filed.system || code !== filed.code)
-  return { ...resource, meta: { ...meta, tag: [...others, filed] } }
+  const others = tags.filter(({ system, code }) => system !== filedTag.system || code !== filedTag.code)
+  return { ...resource, meta: { ...meta, tag: [...others, filedTag] } }
 }
