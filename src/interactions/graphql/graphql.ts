@@ -2,7 +2,7 @@ import { encodeJsonInSteps, type Json, parseSentJson, parseStored, toResource } 
 import { inSlices, isProblem, Problem } from '#kernel'
 import { partsOf, textIn } from '../operations/parameters.ts'
 import { auditRefusal, granted } from '../perform.ts'
-import { mediaType } from '../rest/negotiate.ts'
+import { isInUtf8, mediaType } from '../rest/negotiate.ts'
 import { askingOf, onBehalfOf } from '../search/search.ts'
 import type { FhirRequest, FhirResponse, PathParams, Rooms } from '../types.ts'
 import { checkQuestion } from './check.ts'
@@ -106,14 +106,15 @@ const readers: Readonly<Record<string, (bytes: Buffer) => Promise<Body>>> = {
 export const graphqlTypes = Object.keys(readers)
 
 async function bodyOf(request: FhirRequest): Promise<Body> {
-  const type = mediaType(request.header('content-type') ?? '')
-  const read = Object.hasOwn(readers, type) ? readers[type] : undefined
+  const contentType = request.header('content-type') ?? ''
+  const type = mediaType(contentType)
+  const read = Object.hasOwn(readers, type) && isInUtf8(contentType) ? readers[type] : undefined
   const bytes = await request.body()
   if (read === undefined && bytes.length > 0)
     throw new Problem(
       'unsupported-media',
       'body.type-unsupported',
-      `The body must be one of ${graphqlTypes.join(', ')}.`,
+      `The body must be one of ${graphqlTypes.join(', ')}, in UTF-8.`,
     )
   const body = (await read?.(bytes)) ?? {}
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined && value !== null))

@@ -1,7 +1,7 @@
 import { Decimal, deepestJson, type Json, parseSentJson, printJson, type Resource, toResource } from '#fhir'
 import { inSlices, Problem, type Steps } from '#kernel'
 import { readResource } from '../rest/body.ts'
-import { formatSent, mediaType } from '../rest/negotiate.ts'
+import { formatSent, isInUtf8, mediaType } from '../rest/negotiate.ts'
 import type { FhirRequest } from '../types.ts'
 import { applyPathPatch, parsePathPatch } from './fhirpath-patch.ts'
 import { applyJsonPatch, parseJsonPatch } from './json-patch.ts'
@@ -41,8 +41,9 @@ export const patchTypes: readonly string[] = Object.keys(languages)
 export async function readPatch(request: FhirRequest): Promise<Change> {
   const { resource } = request
   if (resource?.resourceType === 'Binary') return changeBy(await languageOf(resource)(await textWithin(resource)))
-  const language = resource === undefined ? mediaType(request.header('content-type') ?? '') : ''
-  const read = Object.hasOwn(languages, language) ? languages[language] : undefined
+  const type = resource === undefined ? (request.header('content-type') ?? '') : ''
+  const language = mediaType(type)
+  const read = readerOf(type)
   if (read !== undefined) return changeBy(await read(await parseText(await request.body())))
   if (language !== '' && formatSent(request) === undefined) throw unread()
   if (language === 'application/json') return readUnsaid(request)
@@ -77,6 +78,12 @@ export async function linkPatch(patch: Resource, links: ReadonlyMap<string, stri
   return { ...patch, data: Buffer.from(printJson(linked)).toString('base64') }
 }
 
+/** What reads a patch of plain JSON; undefined for another language, or in another charset. */
+function readerOf(contentType: string): Read | undefined {
+  const language = mediaType(contentType)
+  return Object.hasOwn(languages, language) && isInUtf8(contentType) ? languages[language] : undefined
+}
+
 function unread(): Problem {
   const types = [...patchTypes, 'application/fhir+json or application/fhir+xml']
   const text = `A patch is ${types.join(', ')} (FHIRPath Patch), in UTF-8.`
@@ -84,12 +91,10 @@ function unread(): Problem {
 }
 
 function languageOf({ contentType }: Resource) {
-  const type = typeof contentType === 'string' ? mediaType(contentType) : ''
-  const read = Object.hasOwn(languages, type) ? languages[type] : undefined
+  const read = typeof contentType === 'string' ? readerOf(contentType) : undefined
   if (read !== undefined) return read
-  throw new Problem('unsupported-media', 'body.type-unsupported', `The Binary must be ${patchTypes.join(' or ')}.`, {
-    expression: 'resource.contentType',
-  })
+  const text = `The Binary must be ${patchTypes.join(' or ')}, in UTF-8.`
+  throw new Problem('unsupported-media', 'body.type-unsupported', text, { expression: 'resource.contentType' })
 }
 
 function textWithin({ data }: Resource): Promise<unknown> {

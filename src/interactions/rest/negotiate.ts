@@ -84,16 +84,26 @@ export function mediaType(text: string): string {
   return (text.split(';')[0] ?? '').trim().toLowerCase()
 }
 
+/** UTF-8 by its names, and what is part of it. */
+const readCharsets: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii'])
+
+/**
+ * Whether a Content-Type names no other charset than UTF-8, in which every text is read.
+ *
+ * @see https://hl7.org/fhir/R4/http.html#mime-type
+ */
+export function isInUtf8(contentType: string): boolean {
+  const charset = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType)?.[1]
+  return charset === undefined || readCharsets.has(charset.toLowerCase())
+}
+
 /** The format in which a body says it is, by FHIR's media types or by their general ones; undefined for any other, not in UTF-8, or of another version of FHIR. */
 export function formatSent(request: Pick<FhirRequest, 'header'>): Format | undefined {
   const type = request.header('content-type') ?? ''
-  const charset = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(type)?.[1]?.toLowerCase()
   const version = /;\s*fhirversion\s*=\s*"?([^\s";]+)/i.exec(type)?.[1]
   const name = mediaType(type)
   const format = Object.hasOwn(taken, name) ? taken[name] : undefined
-  const isRead =
-    (charset === undefined || charset === 'utf-8') && (version === undefined || /^4\.0(?:\.\d+)?$/.test(version))
-  return isRead ? format : undefined
+  return isInUtf8(type) && (version === undefined || /^4\.0(?:\.\d+)?$/.test(version)) ? format : undefined
 }
 
 /** Whether a body says that it is FHIR. */
@@ -108,6 +118,15 @@ export function bodyFormat(request: Pick<FhirRequest, 'header'>): Format {
   const text = 'The body must be application/fhir+json or application/fhir+xml, in UTF-8 and of FHIR 4.0.'
   throw new Problem('unsupported-media', 'body.type-unsupported', text)
 }
+
+/** @throws Problem `unsupported-media` · `body.type-unsupported` for a form that is none, or in another charset than UTF-8 */
+export function checkFormType(request: Pick<FhirRequest, 'header'>): void {
+  checkBodyType(request, [form])
+  if (isInUtf8(request.header('content-type') ?? '')) return
+  throw new Problem('unsupported-media', 'body.type-unsupported', `The body must be ${form}, in UTF-8.`)
+}
+
+const form = 'application/x-www-form-urlencoded'
 
 /** @throws Problem `unsupported-media` · `body.type-unsupported` unless the body is one of these media types */
 export function checkBodyType(request: Pick<FhirRequest, 'header'>, accepted: readonly string[]): void {

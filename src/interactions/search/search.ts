@@ -5,7 +5,7 @@ import type { OpenedCursor, Reader, SearchPage, Stored } from '#record'
 import { checkForm, inertParameters, parseQuery, type Query, type QueryOptions, type Restricted } from '#search'
 import { bundleBytes, outcomeEntry, searchEntry } from '../bundles/bundle-bytes.ts'
 import { granted } from '../perform.ts'
-import { checkBodyType, formatOf } from '../rest/negotiate.ts'
+import { checkFormType, formatOf } from '../rest/negotiate.ts'
 import { parsePrefer } from '../rest/prefer.ts'
 import { type Subset, subsetting, toSubset } from '../rest/subset.ts'
 import { Holdings } from '../terminology/holdings.ts'
@@ -52,7 +52,7 @@ export function withTypes(
  */
 export async function searchParams(request: FhirRequest): Promise<URLSearchParams> {
   if (request.method !== 'POST') return request.query
-  checkBodyType(request, ['application/x-www-form-urlencoded'])
+  checkFormType(request)
   const body = await request.body()
   checkForm(body)
   const form = new URLSearchParams(withoutMark(body.toString('utf8')))
