@@ -5,6 +5,9 @@ import { remembering } from '#kernel'
 export interface CanonicalUnit {
   /** Base units in a fixed order, e.g. `g1.m-3`; two units are comparable when these are the same text. */
   readonly unit: string
+  /** A value in base units is `value * factor + offset`, as exact as doubles are. */
+  readonly factor: number
+  readonly offset: number
   /** A value in this unit → the value in base units. */
   toCanonical(value: number): number
   /** The inverse of `toCanonical`. */
@@ -65,6 +68,13 @@ function dimension(exponents: Readonly<Record<string, number>>): string {
   return parts.length === 0 ? '1' : parts.sort().join('.')
 }
 
+/** What one more is in base units: seen far from zero, where the offset takes no digits from it. */
+function slope(code: string, offset: number): number {
+  return ((at(code, faraway)?.magnitude ?? Number.NaN) - offset) / faraway
+}
+
+const faraway = 2 ** 20
+
 // @NOTE only units on a straight line (x·a + b, so °C too) are canonical: pH and dB have no inverse in the library,
 // and are compared unit by unit instead.
 function measure(code: string): CanonicalUnit | undefined {
@@ -73,11 +83,13 @@ function measure(code: string): CanonicalUnit | undefined {
   const ten = at(code, 10)
   if (zero?.magnitude === undefined || one?.magnitude === undefined || ten?.magnitude === undefined) return undefined
   const offset = zero.magnitude
-  const factor = one.magnitude - offset
+  const factor = offset === 0 ? one.magnitude : slope(code, offset)
   const straight = Math.abs(offset + 10 * factor - ten.magnitude) <= 1e-9 * Math.max(1, Math.abs(ten.magnitude))
-  if (!straight || factor === 0) return undefined
+  if (!straight || !(Math.abs(factor) > 0)) return undefined
   return {
     unit: dimension(one.unitToExp ?? {}),
+    factor,
+    offset,
     toCanonical: value => rounded(value * factor + offset),
     fromCanonical: value => rounded((value - offset) / factor),
   }

@@ -24,20 +24,25 @@ export function parseQuantityOperand(text: string, name: string): QuantityOperan
   return { kind: 'quantity', range, system, code: code === '' ? undefined : code }
 }
 
-/** Twelve digits: conversion between units must not decide whether a limit belongs to a range. */
-function rounded(value: number): number {
-  return Number.isFinite(value) ? Number(value.toPrecision(12)) : value
-}
+/** How far conversion may lead astray, as a share of the largest number in it: some twenty times what doubles round away. */
+const astray = 2e-15
 
-/** The operand in another unit; undefined when the units measure different things. */
+/**
+ * The operand in another unit, and how much of it is rounding; undefined when the units measure different things. Conversion decides neither
+ * whether a limit belongs to a range, nor whether two numbers of sixteen digits are the same.
+ */
 function inUnit(range: RangeOperand, from: string, to: string): RangeOperand | undefined {
   if (from === to) return range
   const source = canonicalUnit(from)
   const target = canonicalUnit(to)
   if (source === undefined || target === undefined || source.unit !== target.unit) return undefined
-  const convert = (value: number): number => rounded(target.fromCanonical(source.toCanonical(value)))
-  const [low, high] = [convert(range.low), convert(range.high)]
-  return { ...range, low: Math.min(low, high), high: Math.max(low, high), exact: convert(range.exact) }
+  const convert = (value: number): number => (value * source.factor + (source.offset - target.offset)) / target.factor
+  const [low, high] = [convert(range.low), convert(range.high)].toSorted((one, other) => one - other) as [
+    number,
+    number,
+  ]
+  const largest = Math.abs(range.exact * source.factor) + Math.abs(source.offset) + Math.abs(target.offset)
+  return { ...range, low, high, exact: convert(range.exact), slack: Math.abs((largest / target.factor) * astray) }
 }
 
 function isNamed(code: string, unit: UnitEntry): boolean {

@@ -105,6 +105,18 @@ export const dateBoxes: Boxes = {
   co: ({ low, high }) => ({ ...anywhere, lowMax: low, highMin: high }),
 }
 
+/** Whoever asks with so many digits that a range is hardly wider than the slack finds what lies at its end, too. */
+const hardlyWider = 500
+
+function withinDigits({ low, high, exact, slack = 0 }: RangeOperand): Box {
+  const end = high - exact > slack * hardlyWider ? neighbour(high - slack, -1) : high + slack
+  return { ...anywhere, lowMin: low - slack, highMax: end }
+}
+
+function near({ low, high, slack = 0 }: RangeOperand): Box {
+  return { ...anywhere, lowMax: high + slack, highMin: low - slack }
+}
+
 /**
  * Numbers: stored values are exact, `eq`, `ne` and `ap` take the range of the digits, the others the number as it stands
  * (`gt100`: greater than exactly 100).
@@ -112,15 +124,15 @@ export const dateBoxes: Boxes = {
  * @see https://hl7.org/fhir/R4/search.html#number
  */
 export const numberBoxes: Boxes = {
-  eq: ({ low, high }) => ({ ...anywhere, lowMin: low, highMax: neighbour(high, -1) }),
-  ne: ({ low, high }) => ({ ...anywhere, lowMin: low, highMax: neighbour(high, -1), outside: true }),
-  gt: ({ exact }) => ({ ...anywhere, highMin: neighbour(exact, 1) }),
-  lt: ({ exact }) => ({ ...anywhere, lowMax: neighbour(exact, -1) }),
-  ge: ({ exact }) => ({ ...anywhere, highMin: exact }),
-  le: ({ exact }) => ({ ...anywhere, lowMax: exact }),
-  sa: ({ exact }) => ({ ...anywhere, lowMin: neighbour(exact, 1) }),
-  eb: ({ exact }) => ({ ...anywhere, highMax: neighbour(exact, -1) }),
-  ap: ({ low, high }) => ({ ...anywhere, lowMax: high, highMin: low }),
-  po: ({ low, high }) => ({ ...anywhere, lowMax: high, highMin: low }),
-  co: ({ exact }) => ({ ...anywhere, lowMax: exact, highMin: exact }),
+  eq: withinDigits,
+  ne: operand => ({ ...withinDigits(operand), outside: true }),
+  gt: ({ exact, slack = 0 }) => ({ ...anywhere, highMin: neighbour(exact + slack, 1) }),
+  lt: ({ exact, slack = 0 }) => ({ ...anywhere, lowMax: neighbour(exact - slack, -1) }),
+  ge: ({ exact, slack = 0 }) => ({ ...anywhere, highMin: exact - slack }),
+  le: ({ exact, slack = 0 }) => ({ ...anywhere, lowMax: exact + slack }),
+  sa: ({ exact, slack = 0 }) => ({ ...anywhere, lowMin: neighbour(exact + slack, 1) }),
+  eb: ({ exact, slack = 0 }) => ({ ...anywhere, highMax: neighbour(exact - slack, -1) }),
+  ap: near,
+  po: near,
+  co: ({ exact, slack = 0 }) => ({ ...anywhere, lowMax: exact + slack, highMin: exact - slack }),
 }

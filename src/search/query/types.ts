@@ -57,6 +57,8 @@ export interface RangeOperand {
   readonly low: number
   readonly high: number
   readonly exact: number
+  /** How far from each of these a number may lie and still be it; undefined: not at all. */
+  readonly slack?: number
 }
 
 export interface QuantityOperand {
