@@ -6,8 +6,8 @@ import { hashBytes } from './packed-texts.ts'
 /** The texts under which an entry may be sought; more than one when it holds several codings. */
 export type EntryKeys = (entry: string) => readonly string[]
 
-/** Entries that are taken in in one go. */
-const atATime = 512
+/** What is taken in in one go: entries, and letters of them. */
+const atATime = { entries: 512, letters: 65_536 }
 
 /**
  * Which entries of a dictionary may have a key, by hash: for columns of unique values, such as identifiers, that would be
@@ -38,14 +38,14 @@ export class EntryLookup {
   /** Takes in what the dictionary has got since, which `candidates` would else do in one go. */
   *ready(): Steps<void> {
     while (this.#indexed < this.#dictionary.count) {
-      this.#catchUp(Math.min(this.#dictionary.count, this.#indexed + atATime))
+      this.#takeSome()
       yield
     }
   }
 
   /** Numbers of the entries that may have one of the keys. */
   *candidates(keys: readonly string[]): Iterable<number> {
-    this.#catchUp(this.#dictionary.count)
+    while (this.#indexed < this.#dictionary.count) this.#takeSome()
     for (const key of keys) {
       const hash = this.#hash(key)
       let at = this.#heads[hash & (this.#heads.length - 1)] as number
@@ -61,10 +61,12 @@ export class EntryLookup {
     return hashBytes(bytes, 0, bytes.length, this.#seed)
   }
 
-  #catchUp(count: number): void {
-    while (this.#indexed < count) {
-      const number = ++this.#indexed
-      for (const key of this.#keysOf(this.#dictionary.text(number))) this.#add(this.#hash(key), number)
+  #takeSome(): void {
+    const until = Math.min(this.#dictionary.count, this.#indexed + atATime.entries)
+    for (let letters = 0; this.#indexed < until && letters < atATime.letters; ) {
+      const text = this.#dictionary.text(++this.#indexed)
+      letters += text.length
+      for (const key of this.#keysOf(text)) this.#add(this.#hash(key), this.#indexed)
     }
   }
 

@@ -14,7 +14,7 @@ import {
   resolvesTo,
   soughtReferenceKeys,
 } from '../kinds/reference.ts'
-import { stringTest } from '../kinds/string.ts'
+import { soughtStringKeys, stringKeys, stringTest } from '../kinds/string.ts'
 import { soughtTokenKeys, tokenKeys, tokenTest } from '../kinds/token.ts'
 import { uriTest } from '../kinds/uri.ts'
 import { wordsTest } from '../kinds/words.ts'
@@ -57,7 +57,11 @@ const entryTests: Readonly<Partial<Record<ParameterType, (sought: Sought) => Ent
   },
 }
 
-const entryKeys: Readonly<Partial<Record<SourceKind, EntryKeys>>> = { token: tokenKeys, reference: referenceKeys }
+const entryKeys: Readonly<Partial<Record<SourceKind, EntryKeys>>> = {
+  token: tokenKeys,
+  string: stringKeys,
+  reference: referenceKeys,
+}
 
 /** Dictionaries up to this size are looked through, which is faster than building a lookup. */
 const smallDictionary = 512
@@ -205,6 +209,7 @@ function entryTest(sought: Sought): EntryTest {
 function soughtKeys({ parameter, modifier, operands }: Sought): readonly string[] | undefined {
   if (modifier === 'is-not') return undefined
   if (parameter === 'token') return soughtTokenKeys(only('token', operands))
+  if (parameter === 'string') return soughtStringKeys(only('string', operands), modifier)
   return parameter === 'reference' && modifier !== 'identifier' && modifier !== 'text'
     ? soughtReferenceKeys(only('reference', operands))
     : undefined

@@ -81,6 +81,43 @@ export function stringTest(
     })
 }
 
+/** Lengths of the beginnings under which a text is looked up: of what is sought the longest one that it has is asked for. */
+const keyLengths = [2, 4, 8, 16]
+/** Longer texts are few, and are compared each time. */
+const longestKeyed = 1_024
+const keyOfLong = ''
+const underAny: readonly string[] = [keyOfLong]
+
+/** Beginnings under which an entry is looked up, of each of its parts. */
+export function stringKeys(entry: string): readonly string[] {
+  if (entry.length > longestKeyed) return underAny
+  const keys = new Set<string>()
+  for (const text of parseParts(entry)) {
+    const folded = foldString(text)
+    for (const each of [folded, withoutPunctuation(folded)])
+      for (const length of keyLengths) if (each.length >= length) keys.add(each.slice(0, length))
+  }
+  return [...keys]
+}
+
+/** Where entries stand that may begin with what is sought; undefined when that says too little, or stands anywhere. */
+export function soughtStringKeys(
+  operands: readonly StringOperand[],
+  modifier: Modifier | Comparison | undefined,
+): readonly string[] | undefined {
+  if (modifier !== undefined && !fromTheStart.has(modifier)) return undefined
+  const keys: string[] = [keyOfLong]
+  for (const { folded } of operands) {
+    const length = keyLengths.findLast(each => each <= folded.length)
+    if (length === undefined) return undefined
+    keys.push(folded.slice(0, length))
+  }
+  return keys
+}
+
+/** By these a text has all of what is sought at its beginning, once both are folded. */
+const fromTheStart: ReadonlySet<Modifier | Comparison> = new Set(['exact', 'is'])
+
 /** What a string is sorted by. */
 export function stringSortText(entry: string): string {
   return fold(parseParts(entry)[0] ?? '')
