@@ -116,6 +116,7 @@ function addData(program: Command): void {
     .option('--source <name>', 'where the file came from')
     .option('--force', 'although the file describes somebody else, or may do so')
     .option('--json', 'print the report as JSON')
+    .hook('preAction', tellAllocator)
     .action(lazily(async () => (await import('./commands/import-file.ts')).importFile))
   const patient = program.command('patient').description('take in patients, list, change and attach them')
   withFacts(patient.command('create').description('take in a patient; the new id stands alone on the last line'))

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { allocatorEnv, allocatorEnvFor } from '../../../src/commands/allocator.ts'
@@ -38,6 +38,41 @@ describe('the young generation of a process that begins anew', () => {
 
   it.each(['--max-semi-space-size=64', '--max_semi_space_size=64'])('is as somebody has said: %s', flag => {
     expect(heapFlagsFor([flag])).toEqual([flag])
+  })
+})
+
+describe('import', () => {
+  let folder: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'kinhold-allocator-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  it('begins anew before it loads anything: memory that is not bounded is above 300 MB with a large file', async () => {
+    const begun = join(folder, 'begun')
+    const noting = join(folder, 'noting.mjs')
+    writeFileSync(
+      noting,
+      `import { appendFileSync } from 'node:fs'
+       appendFileSync(${JSON.stringify(begun)}, JSON.stringify([process.execArgv, process.env.MALLOC_ARENA_MAX]) + '\\n')`,
+    )
+    const env = {
+      PATH: process.env.PATH,
+      HOME: folder,
+      KINHOLD_DATA: join(folder, 'data'),
+      NODE_OPTIONS: `--import=${noting}`,
+    }
+    const child = spawn(process.execPath, [main, 'import', 'absent.zip', '--patient', 'nobody'], {
+      env,
+      stdio: 'ignore',
+    })
+    expect(await once(child, 'exit')).toEqual([1, null])
+    const beginnings = readFileSync(begun, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map(line => JSON.parse(line))
+    const first = [[], null]
+    expect(beginnings).toEqual(isTold ? [first, [heapFlagsFor([]), allocatorEnv.MALLOC_ARENA_MAX]] : [first])
   })
 })
 
