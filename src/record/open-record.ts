@@ -10,6 +10,7 @@ import { DocumentLedger } from './documents/document-ledger.ts'
 import { Shelf } from './ledger/shelf.ts'
 import { Population } from './population/population.ts'
 import { SliceRoom } from './population/slice-room.ts'
+import { Absences } from './reading/absences.ts'
 import { Cursors } from './reading/cursors.ts'
 import { Explaining } from './reading/explaining.ts'
 import { GrantExporter } from './reading/exporter.ts'
@@ -161,7 +162,8 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   })
   const sighting = new Sighting(reach, questions)
   const cursors = new Cursors(vault, documents, clock)
-  const histories = new Histories({ store, shelf, registry, reach, questions, sighting, cursors })
+  const absences = new Absences({ reach, notes, checked: () => checked })
+  const histories = new Histories({ store, shelf, registry, reach, questions, sighting, cursors, absences })
   const following = new Following({ store, shelf, reach, sighting, nowMs: () => clock.nowMs() })
   const contents = new Contents({ store, documents, clock, log, ledger: holder => reach.ledger(holder) })
   const digestOf = (text: string) => vault.mac('audit.query', toUtf8(text)).toString('hex')
@@ -176,6 +178,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     sighting,
     contents,
     consents,
+    absences,
     digestOf,
   }
   const maintenance = new Maintenance({

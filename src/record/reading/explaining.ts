@@ -4,8 +4,8 @@ import { Problem } from '#kernel'
 import type { Holder } from '#search'
 import type { Consents } from '../registry/consents.ts'
 import type { AuditNote, NamedRecipient, NamedSubject, Reader, Stored } from '../types.ts'
+import { unknown } from './absences.ts'
 import type { Reach } from './reach.ts'
-import { unknown } from './reader.ts'
 
 interface Rooms {
   readonly consents: Consents

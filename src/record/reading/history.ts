@@ -1,5 +1,5 @@
 import { type Grant, permits, requirePermission } from '#access'
-import { giveWay, mapFew, Problem } from '#kernel'
+import { giveWay, mapFew } from '#kernel'
 import type { CompartmentId, Entry, Store } from '#store'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Located } from '../ledger/opened-versions.ts'
@@ -7,6 +7,7 @@ import { ledgersAtOnce, type Shelf } from '../ledger/shelf.ts'
 import type { Walked } from '../population/passing.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { HistoryPage, HistoryRequest, Period, Place, Stored } from '../types.ts'
+import type { Absences } from './absences.ts'
 import { type Cursors, cursorInvalid, type HistoryPosition } from './cursors.ts'
 import { EverybodysHistory } from './everybodys-history.ts'
 import { type Opening, openInPortions, Portion } from './opening.ts'
@@ -29,6 +30,7 @@ export class Histories {
   readonly #questions: Questions
   readonly #sighting: Sighting
   readonly #cursors: Cursors
+  readonly #absences: Absences
 
   constructor(rooms: {
     readonly store: Store
@@ -38,6 +40,7 @@ export class Histories {
     readonly questions: Questions
     readonly sighting: Sighting
     readonly cursors: Cursors
+    readonly absences: Absences
   }) {
     this.#store = rooms.store
     this.#shelf = rooms.shelf
@@ -46,6 +49,7 @@ export class Histories {
     this.#reach = rooms.reach
     this.#sighting = rooms.sighting
     this.#cursors = rooms.cursors
+    this.#absences = rooms.absences
   }
 
   async page(request: HistoryRequest, grant: Grant): Promise<HistoryPage> {
@@ -80,7 +84,7 @@ export class Histories {
       // It was the current one as the time began; those before it were no more.
       if (at !== undefined && stored.lastUpdatedMs <= at.fromMs) break
     }
-    if (!isKnown) throw new Problem('not-found', 'record.unknown', 'No such resource is known.')
+    if (!isKnown) throw await this.#absences.of(type, grant)
     return position === undefined ? { items, total: items.length } : { items }
   }
 

@@ -21,6 +21,7 @@ import type {
   Stored,
   WriterOptions,
 } from '../types.ts'
+import type { Absences } from './absences.ts'
 import { type Cursors, cursorInvalid, type SearchPosition } from './cursors.ts'
 import { unlessErasedBeside } from './erased-beside.ts'
 import type { Following } from './following.ts'
@@ -43,6 +44,7 @@ export interface ReaderRooms {
   readonly sighting: Sighting
   readonly contents: Contents
   readonly consents: Consents
+  readonly absences: Absences
   /** A keyed digest of a text too long to be kept. */
   digestOf(text: string): string
 }
@@ -75,12 +77,12 @@ export class GrantReader implements Reader {
 
   async read(type: string, id: string): Promise<Stored> {
     requirePermission(this.grant, 'r', type)
-    const { reach, registry, sighting } = this.#rooms
+    const { reach, registry, sighting, absences } = this.#rooms
     const grant = await this.asking()
     const locator = reach.locator(type, id)
     const stored = await unlessErasedBeside(registry, () => reach.durable(grant, locator, { type, id }))
     if (stored === undefined) throw await this.#absent(type, id, grant)
-    if (!(await sighting.visible(grant, 'r', stored))) throw unknown()
+    if (!(await sighting.visible(grant, 'r', stored))) throw await absences.of(type, grant)
     if (stored.deleted) throw gone()
     await this.noteShown('read', stored)
     return stored
@@ -88,7 +90,7 @@ export class GrantReader implements Reader {
 
   async vread(type: string, id: string, version: string): Promise<Stored> {
     const stored = await this.#shown(type, id, version)
-    if (stored === undefined) throw unknown()
+    if (stored === undefined) throw await this.#rooms.absences.of(type, await this.asking())
     if (stored.deleted) throw new Problem('gone', 'record.deleted', 'This version is the deletion of the resource.')
     await this.noteShown('vread', stored)
     return stored
@@ -167,11 +169,11 @@ export class GrantReader implements Reader {
 
   /** What went out of reach is told as a deletion, as its history tells it; whoever reaches everybody may know that somebody was erased. */
   async #absent(type: string, id: string, grant: Grant): Promise<Problem> {
-    const { reach, sighting } = this.#rooms
+    const { reach, sighting, absences } = this.#rooms
     const left = await reach.removal(grant, reach.locator(type, id))
     if (left !== undefined && (await sighting.visible(grant, 'r', left))) return gone()
     const isTold = type === 'Patient' && patientsInReach(grant) === 'all'
-    return isTold && (await reach.isErased(id)) ? idErased() : unknown()
+    return isTold && (await reach.isErased(id)) ? idErased() : absences.of(type, grant)
   }
 
   async openCursor(cursor: string): Promise<OpenedCursor> {
@@ -239,11 +241,6 @@ const ownersOf = ({ holder, copies }: Stored): readonly CompartmentId[] => [hold
 function charged({ json }: Stored): boolean {
   spend('answered', json.length)
   return true
-}
-
-/** What is told of what never was, and of whatever is not to be seen. */
-export function unknown(): Problem {
-  return new Problem('not-found', 'record.unknown', 'No such resource is known.')
 }
 
 /** https://hl7.org/fhir/R4/http.html#read */
