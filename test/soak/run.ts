@@ -1,182 +1,39 @@
 /**
- * `npm run soak -- --minutes 10 --rate 50`: a server under a steady load, that is killed, asked to end and started again; what
- * becomes of its memory, its files, its answers and what it has acknowledged. Prints Markdown; ends with 1 when a goal is missed.
+ * `npm run soak`: every goal of reliability that can be tried here, against real processes; `npm run soak -- R3 R8` some of them.
+ * Prints Markdown and keeps it in FIGURES.md, goal by goal; ends with 1 when one is missed.
  */
-import { readdir, readFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { machine, quantile } from '../bench/figures.ts'
-import { type Client, openClient } from '../journeys/server/client.ts'
-import { type Home, lastLine, newHome, run } from '../journeys/server/home.ts'
-import { type RunningServer, startServer } from '../journeys/server/start-server.ts'
-import { floors, perHour, type Sample } from './slope.ts'
-import { lostOf, newTally, steady, type Tally } from './steady.ts'
+import { machine } from '../bench/figures.ts'
+import { keepFigures } from './figures.ts'
+import type { Goal } from './goal.ts'
+import { testedGoals } from './goals/by-tests.ts'
+import { changedByte } from './goals/changed-byte.ts'
+import { largeImport } from './goals/large-import.ts'
+import { steadyLife } from './goals/steady-life.ts'
+import { wholeOrAbsent } from './goals/whole-or-absent.ts'
 
-const { values } = parseArgs({
-  options: { minutes: { type: 'string', default: '10' }, rate: { type: 'string', default: '50' } },
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    minutes: { type: 'string', default: '10' },
+    rate: { type: 'string', default: '50' },
+    share: { type: 'string', default: '1' },
+  },
 })
-const totalMs = Number(values.minutes) * 60_000
-const perSecond = Number(values.rate)
-const sampleEveryMs = 2_000
-/** Of the time: one part with kills, then one long life. */
-const killShare = 0.3
+const extent = { minutes: Number(values.minutes), perSecond: Number(values.rate), share: Number(values.share) }
 
-interface Goal {
-  readonly name: string
-  readonly figure: string
-  /** Undefined where there is nothing to be met. */
-  readonly met?: boolean
-}
+const goals: readonly Goal[] = [steadyLife, changedByte, wholeOrAbsent, largeImport, ...testedGoals]
 
-const print = (line: string) => process.stdout.write(`${line}\n`)
-
-const wait = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
-
-interface World {
-  readonly home: Home
-  readonly token: string
-  readonly patients: readonly string[]
-}
-
-async function build(): Promise<World> {
-  const home = await newHome('soak')
-  const server = await startServer(home)
-  const token = await lastLine(home, 'token', '--scope', 'system/*.cruds', '--ttl', '30d')
-  const client = openClient(server.url, token)
-  const patients = await Promise.all(
-    Array.from({ length: 5 }, async () => {
-      const answer = await client.send({ method: 'POST', path: '/fhir/Patient', body: { resourceType: 'Patient' } })
-      return answer.json<{ id: string }>().id
-    }),
-  )
-  client.close()
-  await server.stop()
-  return { home, token, patients }
-}
-
-async function withClient<T>(server: RunningServer, token: string, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = openClient(server.url, token)
-  try {
-    return await work(client)
-  } finally {
-    client.close()
-  }
-}
-
-/** R1: killed again and again under load, nothing that was acknowledged is lost, and the house is whole. */
-async function killing(world: World, tally: Tally): Promise<Goal[]> {
-  const endsMs = performance.now() + totalMs * killShare
-  let kills = 0
-  const bootsMs: number[] = []
-  while (performance.now() < endsMs) {
-    const server = await startServer(world.home)
-    bootsMs.push(server.bootMs)
-    const load = steady({ ...world, url: server.url, perSecond: perSecond * 4, tally })
-    await wait(1_500 + Math.random() * 3_000)
-    await server.kill()
-    await load.stop()
-    kills++
-  }
-  tally.wrong.clear()
-  const server = await startServer(world.home)
-  const lost = await withClient(server, world.token, client => lostOf(client, tally))
-  await server.stop()
-  const { status, stdout } = await run(world.home, 'verify')
-  const what = `${kills} kills, ${tally.acknowledged.size} resources acknowledged, ${lost.length} lost; verify found ${stdout === '' ? 'nothing' : stdout}`
-  const boot = `${Math.round(quantile(bootsMs, 0.5))} ms median, ${Math.round(Math.max(...bootsMs))} ms at most`
-  return [
-    { name: 'R1 kill -9 under load', figure: what, met: lost.length === 0 && status === 0 },
-    { name: 'start after a kill', figure: boot },
-  ]
-}
-
-async function residentBytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return 1024 * Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1])
-}
-
-interface Life {
-  readonly memory: Sample[]
-  readonly handles: Sample[]
-}
-
-async function observe(pid: number, untilMs: number): Promise<Life> {
-  const life: Life = { memory: [], handles: [] }
-  while (performance.now() < untilMs) {
-    await wait(sampleEveryMs)
-    const atMs = performance.now()
-    life.memory.push({ atMs, value: await residentBytes(pid) })
-    life.handles.push({ atMs, value: (await readdir(`/proc/${pid}/fd`)).length })
-  }
-  return life
-}
-
-const mebibyte = 1024 * 1024
-
-/** R18: one long life. Memory is looked at from a third of it on, when caches are as full as they get at this rate. */
-function lifeGoals({ memory, handles }: Life, output: string): Goal[] {
-  const later = <T>(all: readonly T[]) => all.slice(Math.floor(all.length / 3))
-  const slope = perHour(floors(later(memory), 10)) / mebibyte
-  const [least, most] = [Math.min, Math.max].map(of => of(...later(handles).map(({ value }) => value)))
-  const first = memory[0]?.value ?? 0
-  const peak = Math.max(...memory.map(({ value }) => value))
-  const faults = output.split('\n').filter(line => /unexpected error|unhandled|uncaught/i.test(line)).length
-  return [
-    {
-      name: 'R18 memory',
-      figure: `${(first / mebibyte).toFixed(0)} MiB at first, ${(peak / mebibyte).toFixed(0)} at most, ${slope.toFixed(1)} MiB/h by the floors`,
-    },
-    { name: 'R18 open files', figure: `${least} – ${most}`, met: (most ?? 0) - (least ?? 0) < 32 },
-    { name: 'R18 unforeseen errors', figure: String(faults), met: faults === 0 },
-  ]
-}
-
-function latencyGoals({ latenciesMs, refused, wrong }: Tally): Goal[] {
-  const rows = Object.entries(latenciesMs).map(([kind, all]) => {
-    const [p50, p95, p99] = [0.5, 0.95, 0.99].map(q => quantile(all, q).toFixed(1))
-    return { name: `${kind}: p50, p95, p99 of ${all.length}`, figure: `${p50}, ${p95}, ${p99} ms` }
-  })
-  const what = [...wrong].map(([name, n]) => `${n} × ${name}`).join(', ') || 'none'
-  return [
-    ...rows,
-    { name: 'refused for want of time', figure: String(refused) },
-    { name: 'wrong answers', figure: what, met: wrong.size === 0 },
-  ]
-}
-
-/** R12: asked to end under load, it answers what it was asked, ends with 0, and nothing is lost. */
-async function ending(world: World, server: RunningServer, tally: Tally): Promise<Goal[]> {
-  const load = steady({ ...world, url: server.url, perSecond: perSecond * 2, tally })
-  await wait(1_000)
-  const startedMs = performance.now()
-  const status = await server.stop()
-  const tookMs = performance.now() - startedMs
-  await load.stop()
-  const again = await startServer(world.home)
-  const lost = await withClient(again, world.token, client => lostOf(client, tally))
-  await again.stop()
-  const figure = `status ${status} after ${Math.round(tookMs)} ms, ${lost.length} of ${tally.acknowledged.size} lost`
-  return [{ name: 'R12 SIGTERM under load', figure, met: status === 0 && tookMs < 25_000 && lost.length === 0 }]
-}
-
-async function living(world: World, acknowledged: Tally['acknowledged']): Promise<Goal[]> {
-  const server = await startServer(world.home)
-  const tally: Tally = { ...newTally(), acknowledged }
-  const load = steady({ ...world, url: server.url, perSecond, tally })
-  const life = await observe(server.pid, performance.now() + totalMs * (1 - killShare))
-  await load.stop()
-  const goals = [...latencyGoals(tally), ...lifeGoals(life, server.output())]
-  return [...goals, ...(await ending(world, server, tally))]
-}
-
+const isAsked = ({ name }: Goal) =>
+  positionals.length === 0 || name.split(', ').some(each => positionals.includes(each))
 const marks = { true: 'met', false: '**missed**', undefined: '' } as const
-const world = await build()
-try {
-  const tally = newTally()
-  const goals = [...(await killing(world, tally)), ...(await living(world, tally.acknowledged))]
-  print(`machine: ${machine()}; ${values.minutes} minutes, ${perSecond} requests/s, 5 patients\n`)
-  print('| what | figure | |\n|---|---|---|')
-  for (const { name, figure, met } of goals) print(`| ${name} | ${figure} | ${marks[`${met}`]} |`)
-  if (goals.some(({ met }) => met === false)) process.exitCode = 1
-} finally {
-  await world.home.remove()
+
+for (const goal of goals.filter(isAsked)) {
+  const judged = await goal.run(extent)
+  const rows = judged.map(({ what, figure, met }) => `| ${goal.name} ${what} | ${figure} | ${marks[`${met}`]} |`)
+  const part = values.share === '1' ? '' : ` ${values.share} of what the goal asks for.`
+  const about = `${goal.says}. ${goal.dataset}.${part} ${new Date().toISOString().slice(0, 10)}, ${machine()}.`
+  process.stdout.write(`${[about, ...rows].join('\n')}\n\n`)
+  await keepFigures(goal.name, [about, '', '| what | figure | |', '|---|---|---|', ...rows])
+  if (judged.some(({ met }) => met === false)) process.exitCode = 1
 }
