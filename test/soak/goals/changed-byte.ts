@@ -231,7 +231,7 @@ export const changedByte = goal<Found>({
   dataset: `${patients} patients with ${each} Observations and a Binary of 150 kB; databases and logs, killed and stopped by turns`,
   try: ({ share }) => attempt(share),
   judge({ seed, copies: tried, harmless, refused, unopened, harms }) {
-    if (process.env.SOAK_HARMS) for (const harm of harms) console.error(JSON.stringify(harm))
+    if (process.env.SOAK_HARMS) for (const harm of harms) process.stderr.write(`${JSON.stringify(harm)}\n`)
     return [
       {
         what: 'copies',
