@@ -31,6 +31,23 @@ export function visionOf(grant: Grant, verbs: readonly Verb[]): Vision {
   return remembering(known, key, verbs.every(verb => verb === 'c') ? vision : withoutWithheld(vision, grant))
 }
 
+/** All that can be done with what is there: who may do any of it knows of it. */
+export const knowingVerbs: readonly Verb[] = ['r', 's', 'u', 'd']
+
+/**
+ * Whether of a type a grant may know all of what it reaches, so that neither whose a resource is nor what it says need be looked at;
+ * but for what lies in the commons, or names somebody beyond reach.
+ */
+export function seesAlike(grant: Grant, type: string): boolean {
+  if (grant.within !== undefined || grant.withheld !== undefined) return false
+  const terms = activeTerms(grant)
+  const [first] = terms
+  if (terms.some(({ level }) => level !== first?.level)) return false
+  return terms.some(
+    term => term.params.length === 0 && speaksOf(term, type) && knowingVerbs.some(verb => term.verbs.has(verb)),
+  )
+}
+
 /** What is left of a vision where Consents withhold something from the grant; the same for the same vision and grant. */
 export function withoutWithheld(vision: Vision, { withheld }: Pick<Grant, 'withheld'>): Vision {
   if (withheld === undefined) return vision

@@ -15,6 +15,7 @@ import { Cursors } from './reading/cursors.ts'
 import { Explaining } from './reading/explaining.ts'
 import { GrantExporter } from './reading/exporter.ts'
 import { Following } from './reading/following.ts'
+import { Foresight } from './reading/foresight.ts'
 import { Histories } from './reading/history.ts'
 import { Questions } from './reading/questions.ts'
 import { Reach } from './reading/reach.ts'
@@ -145,7 +146,8 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const populations = { data: new Population('data', kept), audit: new Population('audit', kept) }
   late.populations = [populations.data, populations.audit]
   const apart = rooms.searchedApart ?? defaultSearchedApart
-  const reach = new Reach({ baseUrl, store, vault, registry, shelf, household, enteredNumbers })
+  const foresight = new Foresight({ registry, shelf, apart })
+  const reach = new Reach({ baseUrl, store, vault, registry, shelf, household, enteredNumbers, foresight })
   const questions = new Questions({ reach, registry, shelf, populations, room, apart })
   const committer = new Committer({
     store,
@@ -163,7 +165,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   const sighting = new Sighting(reach, questions)
   const cursors = new Cursors(vault, documents, clock)
   const absences = new Absences({ reach, notes, checked: () => checked })
-  const histories = new Histories({ store, shelf, registry, reach, questions, sighting, cursors, absences })
+  const histories = new Histories({ store, shelf, registry, reach, questions, sighting, cursors, absences, foresight })
   const following = new Following({ store, shelf, reach, sighting, nowMs: () => clock.nowMs() })
   const contents = new Contents({ store, documents, clock, log, ledger: holder => reach.ledger(holder) })
   const digestOf = (text: string) => vault.mac('audit.query', toUtf8(text)).toString('hex')

@@ -54,7 +54,7 @@ export class Explaining {
     if (type === undefined || id === undefined) return undefined
     const { reader, reach } = this.#rooms
     const stored = await reader(grant).read(type, id)
-    const holders = await reach.holdersOf(grant, reach.locator(type, id))
+    const holders = await reach.holdersOf(grant, reach.sought(type, id))
     const isOf = holders.some(holder => holder.patient === patient) || stored.named?.includes(patient) === true
     if (!isOf) throw unknown()
     return stored

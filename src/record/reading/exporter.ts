@@ -105,7 +105,7 @@ export class GrantExporter implements Exporter {
   /** Whether this deletion is what became of it in the end: what came back is no deletion. */
   async #isGone({ type, id, version }: Stored): Promise<boolean> {
     const { reach } = this.#rooms
-    const newest = await reach.durable(this.#grant, reach.locator(type, id), { type, id })
+    const newest = await reach.durable(this.#grant, reach.sought(type, id))
     return newest === undefined || (newest.deleted && newest.version === version)
   }
 }

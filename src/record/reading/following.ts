@@ -147,8 +147,8 @@ export class Following {
   /** A deletion says nothing itself. */
   async #withBefore(grant: Grant, stored: Located): Promise<FollowedVersion> {
     if (!stored.deleted) return { stored }
-    const locator = this.#reach.locator(stored.type, stored.id)
-    const before = await this.#reach.version(grant, locator, stored.version - 1)
+    const sought = this.#reach.sought(stored.type, stored.id)
+    const before = await this.#reach.version(grant, sought, stored.version - 1)
     const isSeen = before?.deleted === false && (await this.#sighting.visible(grant, 's', before))
     return isSeen ? { stored, before } : { stored }
   }

@@ -10,6 +10,7 @@ import type { HistoryPage, HistoryRequest, Period, Place, Stored } from '../type
 import type { Absences } from './absences.ts'
 import { type Cursors, cursorInvalid, type HistoryPosition } from './cursors.ts'
 import { EverybodysHistory } from './everybodys-history.ts'
+import type { Foresight } from './foresight.ts'
 import { type Opening, openInPortions, Portion } from './opening.ts'
 import type { Questions } from './questions.ts'
 import type { Reach } from './reach.ts'
@@ -31,6 +32,7 @@ export class Histories {
   readonly #sighting: Sighting
   readonly #cursors: Cursors
   readonly #absences: Absences
+  readonly #foresight: Foresight
 
   constructor(rooms: {
     readonly store: Store
@@ -41,6 +43,7 @@ export class Histories {
     readonly sighting: Sighting
     readonly cursors: Cursors
     readonly absences: Absences
+    readonly foresight: Foresight
   }) {
     this.#store = rooms.store
     this.#shelf = rooms.shelf
@@ -50,6 +53,7 @@ export class Histories {
     this.#sighting = rooms.sighting
     this.#cursors = rooms.cursors
     this.#absences = rooms.absences
+    this.#foresight = rooms.foresight
   }
 
   async page(request: HistoryRequest, grant: Grant): Promise<HistoryPage> {
@@ -71,7 +75,7 @@ export class Histories {
     const items: Stored[] = []
     const room = new Room()
     let isKnown = false
-    for await (const stored of this.#reach.versions(grant, this.#reach.locator(type, id), position?.belowVersion)) {
+    for await (const stored of this.#reach.versions(grant, this.#reach.sought(type, id), position?.belowVersion)) {
       if (!(await this.#sighting.visible(grant, 'r', stored))) continue
       isKnown = true
       // Each version is written after the one that it replaces, wherever they lie.
@@ -128,9 +132,12 @@ export class Histories {
     const ledgers = await this.#ledgers(request, grant)
     const heads = ledgers.map(ledger => [ledger.holder.compartment, ledger.durableHead + 1] as const)
     const below = new Map(position === undefined || position.untilMs !== undefined ? heads : position.below)
-    const walks = ledgers
-      .filter(ledger => (below.get(ledger.holder.compartment) ?? 0) > 1)
-      .map(ledger => new Walk(ledger, this.#store, below.get(ledger.holder.compartment) ?? 0))
+    const begun = ledgers.filter(ledger => (below.get(ledger.holder.compartment) ?? 0) > 1)
+    const seen = await this.#foresight.seqsSeen(grant, begun)
+    const walks = begun.map(ledger => {
+      const from = { below: below.get(ledger.holder.compartment) ?? 0 }
+      return new Walk(ledger, this.#store, { ...from, isSeen: seen.get(ledger) ?? everything })
+    })
     const walked = new Set(ledgers.map(ledger => ledger.holder.compartment))
     const items: Stored[] = []
     const room = new Room()
@@ -183,7 +190,7 @@ export class Histories {
     const { type, id, version, lastUpdatedMs } = stored
     if (lastUpdatedMs >= untilMs) return false
     if (lastUpdatedMs >= fromMs) return true
-    const after = await this.#reach.version(grant, this.#reach.locator(type, id), version + 1)
+    const after = await this.#reach.version(grant, this.#reach.sought(type, id), version + 1)
     return after === undefined || after.lastUpdatedMs > fromMs
   }
 
@@ -193,6 +200,8 @@ export class Histories {
     return position
   }
 }
+
+const everything = () => true
 
 /** What lies in several compartments is told once: where the first of those that are walked has it. */
 function isTold({ holder, copies }: Stored, isWalked: (compartment: CompartmentId) => boolean): boolean {
@@ -236,14 +245,20 @@ async function newestOf(
   return newest
 }
 
-/** One compartment's ledger, walked from a seq downwards. */
+/** One compartment's ledger, walked from a seq downwards; what is hidden is not fetched. */
 class Walk {
   readonly compartment: CompartmentId
   readonly #opening: Opening<Located>
   readonly #portions: AsyncGenerator<Opened, void, void>
+  readonly #isSeen: (seq: number) => boolean
   readonly #ahead: { stored: Located; seq: number }[] = []
 
-  constructor(ledger: Ledger, store: Store, below: number) {
+  constructor(
+    ledger: Ledger,
+    store: Store,
+    { below, isSeen }: { readonly below: number; readonly isSeen: (seq: number) => boolean },
+  ) {
+    this.#isSeen = isSeen
     this.compartment = ledger.holder.compartment
     const durable = { pendingAt: () => undefined, open: (entry: Entry) => ledger.open(entry) }
     this.#opening = { store, openerOf: async () => durable }
@@ -267,7 +282,8 @@ class Walk {
     const portion = new Portion(readBack)
     for (let until = below; until > 1; until -= readBack.most) {
       const count = Math.min(readBack.most, until - 1)
-      const places = Array.from({ length: count }, (_, at) => ({ compartment: this.compartment, seq: until - 1 - at }))
+      const seqs = Array.from({ length: count }, (_, at) => until - 1 - at).filter(this.#isSeen)
+      const places = seqs.map(seq => ({ compartment: this.compartment, seq }))
       yield* openInPortions(places, portion, this.#opening)
     }
   }

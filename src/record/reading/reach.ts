@@ -1,4 +1,14 @@
-import { type Grant, isShown, mayTouchAny, patientsInReach, reachOfNamed, type Standing, type Verb } from '#access'
+import {
+  asShown,
+  type Grant,
+  isShown,
+  mayTouchAny,
+  patientsInReach,
+  reachOfNamed,
+  type Standing,
+  seesAlike,
+  type Verb,
+} from '#access'
 import { parseStored } from '#fhir'
 import { giveWay, toUtf8 } from '#kernel'
 import type { Erased, Holder } from '#search'
@@ -12,8 +22,10 @@ import type { Household } from '../registry/household.ts'
 import type { Pair } from '../registry/registration.ts'
 import type { Change, Plan, Registry } from '../registry/registry.ts'
 import type { Place, Stored } from '../types.ts'
+import type { Foreseen, Foresight } from './foresight.ts'
 import { type Opening, openInPortions, Portion } from './opening.ts'
 import { lookFor, type Reachable, type Reached } from './reached.ts'
+import { inOrder, seenEntries, seenVersion } from './seen-entries.ts'
 
 /** Versions of a resource, each perhaps of many MB, that are fetched at once. */
 const versionsAtOnce = 4
@@ -22,6 +34,11 @@ const versionsAtOnce = 4
 const openedAtOnce = { least: 8, most: 256 }
 
 const anyReading: readonly Verb[] = ['r', 's']
+
+/** What is looked for. */
+export interface Sought extends Named {
+  readonly locator: Locator
+}
 
 /** What a grant reaches: which compartments, which ledgers, which versions. Everything else does not exist for it. */
 export class Reach {
@@ -32,6 +49,7 @@ export class Reach {
   readonly #shelf: Shelf
   readonly #household: Household
   readonly enteredNumbers: EnteredNumbers
+  readonly #foresight: Foresight
   readonly #reached = new WeakMap<Grant, Reached>()
 
   constructor(rooms: {
@@ -42,6 +60,7 @@ export class Reach {
     readonly shelf: Shelf
     readonly household: Household
     readonly enteredNumbers: EnteredNumbers
+    readonly foresight: Foresight
   }) {
     this.baseUrl = rooms.baseUrl
     this.#store = rooms.store
@@ -50,10 +69,15 @@ export class Reach {
     this.#shelf = rooms.shelf
     this.#household = rooms.household
     this.enteredNumbers = rooms.enteredNumbers
+    this.#foresight = rooms.foresight
   }
 
   locator(type: string, id: string): Locator {
     return this.#vault.locator(type, id)
+  }
+
+  sought(type: string, id: string): Sought {
+    return { type, id, locator: this.locator(type, id) }
   }
 
   commonsOf(locator: Locator): Holder {
@@ -191,13 +215,47 @@ export class Reach {
     return (this.#known(grant) ?? (await this.#look(grant))).holder(compartment)
   }
 
-  /** Where the newest version lies, as far as the grant reaches; nowhere when it does not exist for it, or for its account's role. */
-  async holdersOf(grant: Grant, locator: Locator): Promise<readonly Holder[]> {
-    const found = await this.newest(grant, locator)
+  /**
+   * Where the newest version lies, as far as the grant reaches; nowhere when it does not exist for it, or for its account's role. What
+   * lies in households alone may name somebody beyond reach, and what is still under way is in no index: these are opened.
+   */
+  async holdersOf(grant: Grant, sought: Sought): Promise<readonly Holder[]> {
+    const isUnderWay = this.#shelf.pendingOf(sought.locator).length > 0
+    const holders = await this.#holdersWithin(grant, sought.locator)
+    const isLesser = grant.within !== undefined || grant.withheld !== undefined
+    if (holders.length === 0) return holders
+    if ((isUnderWay && isLesser) || holders.every(({ kind }) => kind === 'household'))
+      return this.#holdersOpened(grant, sought)
+    const isPatients = holders.every(({ patient }) => patient !== undefined)
+    return isLesser && isPatients && !(await this.#isShownIn(grant, sought, holders)) ? [] : holders
+  }
+
+  async #holdersOpened(grant: Grant, sought: Sought): Promise<readonly Holder[]> {
+    const found = await this.#newestOf(grant, sought, undefined)
     if (found === undefined) return []
     const copies = await Promise.all(found.copies.map(compartment => this.holderWithin(grant, compartment)))
     const holders = [found.holder, ...copies.filter(holder => holder !== undefined)]
     return (await isShownIn(grant, found, holders)) ? holders : []
+  }
+
+  /** In one of them is enough, as for reading. */
+  async #isShownIn(grant: Grant, sought: Sought, holders: readonly Holder[]): Promise<boolean> {
+    const foreseen = await this.#foresight.among(asShown(grant), sought, holders)
+    return foreseen === undefined || whereCurrent(foreseen).length > 0
+  }
+
+  async #holdersWithin(grant: Grant, locator: Locator): Promise<readonly Holder[]> {
+    const reached = this.#known(grant) ?? (await this.#look(grant))
+    const pending = this.#shelf.pendingOf(locator).map(({ stored }) => stored.holder)
+    const copies = pending.length > 0 ? pending : ((await this.#store.places([locator], undefined)).get(locator) ?? [])
+    const holders: Holder[] = []
+    for (const { compartment } of copies) {
+      const holder = reached.holder(compartment) ?? (await this.#newcomer(compartment, reached))
+      if (holder !== undefined) holders.push(holder)
+    }
+    const isPerhapsNew = holders.length === 0 && copies.length > 0 && reached.homeless !== undefined
+    const home = isPerhapsNew ? await this.#registry.ofHousehold(reached.homeless) : undefined
+    return home === undefined ? holders : this.#holdersWithin(grant, locator)
   }
 
   /** All places of a version that was found, those beyond reach too: only to write to all of them or to refuse. */
@@ -226,34 +284,63 @@ export class Reach {
   }
 
   /** The newest version within reach, whether durable or still pending in this process. */
-  async newest(grant: Grant, locator: Locator): Promise<Located | undefined> {
-    const durable = await this.durable(grant, locator)
+  async newest(grant: Grant, sought: Sought): Promise<Located | undefined> {
+    return this.#newestOf(grant, sought, await this.#foresee(grant, sought))
+  }
+
+  async #newestOf(grant: Grant, sought: Sought, foreseen: Foreseen | undefined): Promise<Located | undefined> {
+    const durable = await this.#durableOf(grant, sought, foreseen)
     const reached = this.#known(grant) ?? (await this.#look(grant))
-    const copies = this.#shelf.pendingOf(locator)
+    const copies = this.#shelf.pendingOf(sought.locator)
     const pending = copies.find(({ stored }) => reached.holder(stored.holder.compartment) !== undefined)
     if (pending === undefined || pending.version <= (durable?.version ?? 0)) return durable
     if (!(await this.#isThere(grant, pending.stored))) return undefined
     return { ...pending.stored, seq: pending.seq, movedAway: false }
   }
 
-  /** The newest durable version within reach: one lookup, one decryption. `named` is what the locator was made of. */
-  async durable(grant: Grant, locator: Locator, named?: Named): Promise<Located | undefined> {
+  /** The newest durable version within reach that the grant may know of: one lookup, one decryption. */
+  async durable(grant: Grant, sought: Sought): Promise<Located | undefined> {
+    const foreseen = seesAlike(grant, sought.type) ? undefined : await this.#foresee(grant, sought)
+    return this.#durableOf(grant, sought, foreseen)
+  }
+
+  async #durableOf(grant: Grant, sought: Sought, foreseen: Foreseen | undefined): Promise<Located | undefined> {
+    const { locator } = sought
     const reached = this.#known(grant) ?? (await this.#look(grant))
-    const entry = await this.#store.newest(locator, reached.everybody ? undefined : await reached.ids())
-    if (entry === undefined) return this.#atNewHome(grant, locator, reached, named)
+    const within = foreseen === undefined ? await allOf(reached) : whereCurrent(foreseen)
+    const entry = within?.length === 0 ? undefined : await this.#store.newest(locator, within)
+    if (entry === undefined) return this.#atNewHome(grant, sought, reached, foreseen)
     const holder = reached.holder(entry.compartment) ?? (await this.#newcomer(entry.compartment, reached))
     if (holder === undefined) return undefined
     const ledger = this.#shelf.atHand(holder) ?? (await this.#shelf.open(holder))
-    const located = ledger.open(entry, named)
+    const located = ledger.open(entry, sought)
     const isThere = this.#isThere(grant, located)
     return isThere === true || (await isThere) ? located : undefined
   }
 
+  /** What is seen of a resource by a grant that does not see alike all that it reaches. */
+  async #foresee(grant: Grant, sought: Sought): Promise<Foreseen | undefined> {
+    if (seesAlike(grant, sought.type)) return undefined
+    const reached = this.#known(grant) ?? (await this.#look(grant))
+    const foreseen = await this.#foresight.of(grant, sought, reached)
+    if (foreseen === 'whole') return undefined
+    // Of many those are asked where it lies.
+    if (foreseen === 'wide')
+      return this.#foresight.among(grant, sought, await this.#holdersWithin(grant, sought.locator))
+    return foreseen
+  }
+
   // The household of the account may have been made since it was looked for, in another process too.
-  async #atNewHome(grant: Grant, locator: Locator, reached: Reached, named?: Named): Promise<Located | undefined> {
+  async #atNewHome(
+    grant: Grant,
+    sought: Sought,
+    reached: Reached,
+    foreseen: Foreseen | undefined,
+  ): Promise<Located | undefined> {
     if (reached.homeless === undefined) return undefined
     const home = await this.#registry.ofHousehold(reached.homeless)
-    return home === undefined ? undefined : this.durable(grant, locator, named)
+    if (home === undefined) return undefined
+    return foreseen === undefined ? this.#durableOf(grant, sought, undefined) : this.durable(grant, sought)
   }
 
   // Whoever reaches everybody reaches whom another process has just taken in. Nobody else's reach is ever widened by what
@@ -268,10 +355,13 @@ export class Reach {
    *
    * @param below  begins with the newest version below this one
    */
-  async *versions(grant: Grant, locator: Locator, below = Number.POSITIVE_INFINITY): AsyncGenerator<Stored> {
+  async *versions(grant: Grant, sought: Sought, below = Number.POSITIVE_INFINITY): AsyncGenerator<Stored> {
     const reached = await this.#now(grant)
+    const foreseen = await this.#foreseeVersions(grant, sought, reached)
+    const { whole, some } = foreseen ?? { whole: await reached.ids(), some: nothingSeen }
+    const opened = this.#entriesOf(sought.locator, whole, below)
     let newer: number | undefined
-    for await (const entry of this.#entriesOf(locator, await reached.ids(), below)) {
+    for await (const entry of some.size === 0 ? opened : inOrder([opened, ...seenEntries(this.#store, some, below)])) {
       const { version } = entry
       const holder = reached.holder(entry.compartment)
       const isNext = version !== newer && version < below
@@ -286,8 +376,15 @@ export class Reach {
     }
   }
 
+  /** Nothing where each is to be opened: where all is seen, and where too many would have to be asked. */
+  async #foreseeVersions(grant: Grant, sought: Sought, reached: Reached): Promise<Foreseen | undefined> {
+    const foreseen = await this.#foresight.of(grant, sought, reached)
+    return typeof foreseen === 'string' ? undefined : foreseen
+  }
+
   /** With the version that is followed by the first one asked for; fetched a few at a time. */
   async *#entriesOf(locator: Locator, compartments: readonly CompartmentId[], below: number): AsyncGenerator<Entry> {
+    if (compartments.length === 0) return
     const limit = versionsAtOnce
     let page = below === Number.POSITIVE_INFINITY ? { limit } : { below: below + 1, limit }
     for (;;) {
@@ -299,9 +396,22 @@ export class Reach {
     }
   }
 
-  async version(grant: Grant, locator: Locator, version: number): Promise<Stored | undefined> {
+  async version(grant: Grant, sought: Sought, version: number): Promise<Stored | undefined> {
+    const foreseen = await this.#foreseeVersions(grant, sought, await this.#now(grant))
+    return this.#versionOf(grant, sought, version, foreseen)
+  }
+
+  async #versionOf(
+    grant: Grant,
+    sought: Sought,
+    version: number,
+    foreseen: Foreseen | undefined,
+  ): Promise<Stored | undefined> {
     const reached = await this.#now(grant)
-    const entry = await this.#store.version(locator, version, await reached.ids())
+    const { whole, some } = foreseen ?? { whole: await reached.ids(), some: nothingSeen }
+    const entry =
+      (whole.length === 0 ? undefined : await this.#store.version(sought.locator, version, whole)) ??
+      (await seenVersion(this.#store, some, version))
     const holder = entry === undefined ? undefined : reached.holder(entry.compartment)
     if (entry === undefined || holder === undefined) return undefined
     const stored = (await this.#shelf.open(holder)).open(entry)
@@ -309,20 +419,28 @@ export class Reach {
     return stored.movedAway && !(await this.wentAway(grant, stored)) ? undefined : stored
   }
 
-  /** The newest version of the same resource within reach that says anything; this one where there is no other. */
+  /** The newest version of the same resource within reach that says anything, whoever sees it; this one where there is no other. */
   async lastSaid(grant: Grant, stored: Stored): Promise<Stored> {
-    const locator = this.locator(stored.type, stored.id)
-    const newest = (await this.durable(grant, locator)) ?? (await this.removal(grant, locator))
+    const sought = this.sought(stored.type, stored.id)
+    const newest =
+      (await this.#durableOf(grant, sought, undefined)) ?? (await this.#removalOf(grant, sought, undefined))
     if (newest === undefined || newest.version <= stored.version) return stored
     if (!newest.deleted) return newest
-    const before = await this.version(grant, locator, newest.version - 1)
+    const before = await this.#versionOf(grant, sought, newest.version - 1, undefined)
     return before === undefined || before.deleted ? stored : before
   }
 
   /** The removal that took a resource out of reach, if its newest version within reach is one. */
-  async removal(grant: Grant, locator: Locator): Promise<Stored | undefined> {
+  async removal(grant: Grant, sought: Sought): Promise<Stored | undefined> {
     const reached = this.#known(grant) ?? (await this.#look(grant))
-    const [newest] = await this.#store.versions(locator, await reached.ids(), { limit: 1 })
+    return this.#removalOf(grant, sought, await this.#foreseeVersions(grant, sought, reached))
+  }
+
+  /** Only who sees all of a type sees a removal. */
+  async #removalOf(grant: Grant, sought: Sought, foreseen: Foreseen | undefined): Promise<Stored | undefined> {
+    const reached = this.#known(grant) ?? (await this.#look(grant))
+    const whole = foreseen?.whole ?? (await reached.ids())
+    const [newest] = whole.length === 0 ? [] : await this.#store.versions(sought.locator, whole, { limit: 1 })
     const holder = newest === undefined ? undefined : reached.holder(newest.compartment)
     if (newest === undefined || holder === undefined) return undefined
     const stored = (await this.#shelf.open(holder)).open(newest)
@@ -331,33 +449,38 @@ export class Reach {
 
   /** Whether a removal took a resource out of reach: then it is told as a deletion, which says no more. */
   async wentAway(grant: Grant, { type, id, version }: Pick<Stored, 'type' | 'id' | 'version'>): Promise<boolean> {
-    return (await this.version(grant, this.locator(type, id), version + 1)) === undefined
+    return (await this.version(grant, this.sought(type, id), version + 1)) === undefined
   }
 
-  /** Which locators are in use within reach, and which are in use nowhere; the rest belongs to others. */
+  /** Which of these are in use within reach, and which are in use nowhere; the rest belongs to others. */
   async places(
     grant: Grant,
-    locators: readonly Locator[],
-  ): Promise<{ readonly within: readonly Locator[]; readonly free: readonly Locator[] }> {
+    sought: readonly Sought[],
+  ): Promise<{ readonly within: readonly Sought[]; readonly free: readonly Sought[] }> {
     const reached = this.#known(grant) ?? (await this.#look(grant))
-    const places = await this.#store.places(locators, undefined)
-    const within: Locator[] = []
-    const free: Locator[] = []
-    for (const locator of locators) {
-      const pending = this.#shelf.pendingOf(locator).map(({ stored }) => stored.holder)
-      const copies = pending.length > 0 ? pending : (places.get(locator) ?? [])
-      const holders = copies.map(({ compartment }) => reached.holder(compartment)).filter(each => each !== undefined)
-      if (copies.length === 0) free.push(locator)
-      else if (holders.length > 0 && (await this.#isThereIn(grant, locator, holders))) within.push(locator)
+    const places = await this.#store.places(
+      sought.map(({ locator }) => locator),
+      undefined,
+    )
+    const within: Sought[] = []
+    const free: Sought[] = []
+    for (const each of sought) {
+      const pending = this.#shelf.pendingOf(each.locator).map(({ stored }) => stored.holder)
+      const copies = pending.length > 0 ? pending : (places.get(each.locator) ?? [])
+      const holders = copies
+        .map(({ compartment }) => reached.holder(compartment))
+        .filter(holder => holder !== undefined)
+      if (copies.length === 0) free.push(each)
+      else if (holders.length > 0 && (await this.#isThereIn(grant, each, holders))) within.push(each)
     }
     return { within, free }
   }
 
   /** What may name somebody beyond reach lies in a household, and is looked at. */
-  async #isThereIn(grant: Grant, locator: Locator, holders: readonly Holder[]): Promise<boolean> {
-    if (grant.withheld !== undefined) return (await this.holdersOf(grant, locator)).length > 0
+  async #isThereIn(grant: Grant, sought: Sought, holders: readonly Holder[]): Promise<boolean> {
+    if (grant.withheld !== undefined) return (await this.holdersOf(grant, sought)).length > 0
     const isWhole = patientsInReach(grant) === 'all' || holders.some(({ kind }) => kind !== 'household')
-    return isWhole || (await this.newest(grant, locator)) !== undefined
+    return isWhole || (await this.#newestOf(grant, sought, undefined)) !== undefined
   }
 
   /** The version under which a locator is taken in any compartment; only ever used to refuse. */
@@ -413,6 +536,19 @@ export class Reach {
   async ofNow(grant: Grant): Promise<Reachable> {
     return (await this.#now(grant)).all()
   }
+}
+
+const nothingSeen: Foreseen['some'] = new Map()
+
+/** The compartments that are looked into; undefined for all. */
+async function allOf(reached: Reached): Promise<readonly CompartmentId[] | undefined> {
+  return reached.everybody ? undefined : reached.ids()
+}
+
+/** The compartments in which the newest version may be opened. */
+function whereCurrent({ whole, some }: Foreseen): readonly CompartmentId[] {
+  const seen = [...some].filter(([, { current }]) => current !== undefined)
+  return [...whole, ...seen.map(([compartment]) => compartment)]
 }
 
 /** In one of them is enough, as for reading. */

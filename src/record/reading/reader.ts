@@ -79,8 +79,8 @@ export class GrantReader implements Reader {
     requirePermission(this.grant, 'r', type)
     const { reach, registry, sighting, absences } = this.#rooms
     const grant = await this.asking()
-    const locator = reach.locator(type, id)
-    const stored = await unlessErasedBeside(registry, () => reach.durable(grant, locator, { type, id }))
+    const sought = reach.sought(type, id)
+    const stored = await unlessErasedBeside(registry, () => reach.durable(grant, sought))
     if (stored === undefined) throw await this.#absent(type, id, grant)
     if (!(await sighting.visible(grant, 'r', stored))) throw await absences.of(type, grant)
     if (stored.deleted) throw gone()
@@ -106,8 +106,8 @@ export class GrantReader implements Reader {
     const { reach, registry, sighting } = this.#rooms
     if (!/^[1-9][0-9]{0,8}$/.test(version)) return undefined
     const grant = await this.asking()
-    const locator = reach.locator(type, id)
-    const stored = await unlessErasedBeside(registry, () => reach.version(grant, locator, Number(version)))
+    const sought = reach.sought(type, id)
+    const stored = await unlessErasedBeside(registry, () => reach.version(grant, sought, Number(version)))
     return stored !== undefined && (await sighting.visible(grant, 'r', stored)) ? stored : undefined
   }
 
@@ -170,7 +170,7 @@ export class GrantReader implements Reader {
   /** What went out of reach is told as a deletion, as its history tells it; whoever reaches everybody may know that somebody was erased. */
   async #absent(type: string, id: string, grant: Grant): Promise<Problem> {
     const { reach, sighting, absences } = this.#rooms
-    const left = await reach.removal(grant, reach.locator(type, id))
+    const left = await reach.removal(grant, reach.sought(type, id))
     if (left !== undefined && (await sighting.visible(grant, 'r', left))) return gone()
     const isTold = type === 'Patient' && patientsInReach(grant) === 'all'
     return isTold && (await reach.isErased(id)) ? idErased() : absences.of(type, grant)

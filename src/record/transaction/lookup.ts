@@ -3,7 +3,7 @@ import { parseStored } from '#fhir'
 import type { Holder } from '#search'
 import type { CompartmentId, Locator } from '#store'
 import type { Located } from '../ledger/opened-versions.ts'
-import type { Reach } from '../reading/reach.ts'
+import type { Reach, Sought } from '../reading/reach.ts'
 import type { Stored } from '../types.ts'
 import { ownerForeign } from './owners.ts'
 
@@ -35,10 +35,10 @@ export class Lookup {
 
   /** Which of these ids exist within reach: one lookup. */
   async existing(type: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
-    const byLocator = new Map(ids.map(id => [this.locator(type, id), id]))
-    const { within, free } = await this.#reach.places(this.#grant, [...byLocator.keys()])
-    for (const locator of free) this.#free.add(locator)
-    return new Set(within.map(locator => byLocator.get(locator) ?? ''))
+    const sought = [...new Set(ids)].map(id => this.sought(type, id))
+    const { within, free } = await this.#reach.places(this.#grant, sought)
+    for (const { locator } of free) this.#free.add(locator)
+    return new Set(within.map(({ id }) => id))
   }
 
   /** A deletion says nothing by which it could be judged: it is for those who may do this to every row. */
@@ -62,7 +62,7 @@ export class Lookup {
 
   /** The newest version within reach, also when deleted; pending ones count. */
   current(type: string, id: string): Promise<Located | undefined> {
-    return this.#reach.newest(this.#grant, this.locator(type, id))
+    return this.#reach.newest(this.#grant, this.sought(type, id))
   }
 
   /** Where the newest version lies. @throws Problem `forbidden` · `record.owner-foreign` unless it may be written in all */
@@ -83,6 +83,10 @@ export class Lookup {
   /** Whether a name is in use in any compartment: only to refuse it. What `existing` found free is not asked again. */
   async isTaken(locator: Locator): Promise<boolean> {
     return !this.#free.has(locator) && (await this.#reach.takenVersion(locator)) !== undefined
+  }
+
+  sought(type: string, id: string): Sought {
+    return { type, id, locator: this.locator(type, id) }
   }
 
   locator(type: string, id: string): Locator {

@@ -208,8 +208,8 @@ export class Owners {
   ): Promise<readonly Holder[]> {
     const holders = new Map<string, Holder>()
     for (const { type, id } of targets) {
-      const locator = this.#reach.locator(type, id)
-      for (const holder of stagedAt.get(locator) ?? (await this.#reach.holdersOf(this.#grant, locator)))
+      const sought = this.#reach.sought(type, id)
+      for (const holder of stagedAt.get(sought.locator) ?? (await this.#reach.holdersOf(this.#grant, sought)))
         if (holder.kind !== 'commons') holders.set(holder.compartment, holder)
     }
     return [...holders.values()]

@@ -163,7 +163,7 @@ export class Transaction implements Txn {
   }
 
   async *before({ type, id, version }: Pick<Stored, 'type' | 'id' | 'version'>): AsyncGenerator<Stored> {
-    for await (const stored of this.#reach.versions(this.#grant, this.#lookup.locator(type, id), version)) {
+    for await (const stored of this.#reach.versions(this.#grant, this.#lookup.sought(type, id), version)) {
       if (stored.deleted || !(await this.#lookup.allowedSomewhere('r', stored))) return
       yield stored
     }
@@ -175,7 +175,7 @@ export class Transaction implements Txn {
     if (ifMatch !== undefined || since === undefined) return
     const { type, id, version } = standing
     // Whoever saw the version before within the same second names the same time, and may not overwrite what they did not see.
-    for await (const before of this.#reach.versions(this.#grant, this.#lookup.locator(type, id), version)) {
+    for await (const before of this.#reach.versions(this.#grant, this.#lookup.sought(type, id), version)) {
       if (before.lastUpdatedMs >= since.fromMs) throw versionModified()
       return
     }

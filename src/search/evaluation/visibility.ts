@@ -20,6 +20,8 @@ export interface Moment {
   /** Unix milliseconds, inclusive. */
   readonly untilMs: number | undefined
   readonly erased?: Erased | undefined
+  /** At any time whatever: also what was replaced or removed since is there. */
+  readonly isEver?: boolean | undefined
 }
 
 /** What lies in further indexes than those that are at hand, as far as it was found out before. */
@@ -31,9 +33,10 @@ export interface Beyond {
 }
 
 /** The rows of one table that exist at a moment, whoever asks. */
-function* existing(index: RowIndex, table: TypeTable, { arrivals, less, untilMs }: Moment): Steps<Rows> {
+function* existing(index: RowIndex, table: TypeTable, { arrivals, less, untilMs, isEver }: Moment): Steps<Rows> {
   spend('work', table.count)
   const rows = new Uint8Array(table.count)
+  if (isEver === true) return rows.fill(1)
   const arrival = arrivals.get(index) ?? 0
   const count = table.countUntil(arrival)
   if (!table.hasDead) rows.fill(1, 0, count)
