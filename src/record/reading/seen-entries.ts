@@ -9,8 +9,7 @@ const atOnce = 4
 /** The entry of one version, if it is among those that are seen: nothing else is fetched. In each ledger versions rise with their seqs. */
 export async function seenVersion(store: Store, some: Some, version: number): Promise<Entry | undefined> {
   for (const [compartment, { seqs }] of some) {
-    const at = await firstUpTo(store, compartment, seqs, version)
-    const entry = at < seqs.length ? await entryAt(store, compartment, seqs[at] as number) : undefined
+    const { entry } = await firstUpTo(store, compartment, seqs, version)
     if (entry?.version === version) return entry
   }
   return undefined
@@ -45,32 +44,31 @@ async function* downwards(
   seqs: readonly number[],
   below: number,
 ): AsyncGenerator<Entry> {
-  const from = below === Number.POSITIVE_INFINITY ? 0 : await firstUpTo(store, compartment, seqs, below - 1)
-  for (let at = from; at < seqs.length; at += atOnce) {
+  const from = below === Number.POSITIVE_INFINITY ? { at: 0 } : await firstUpTo(store, compartment, seqs, below - 1)
+  for (let { at } = from; at < seqs.length; at += atOnce) {
     const entries = await store.entriesAt(compartment, seqs.slice(at, at + atOnce))
     yield* entries.toSorted((a, b) => b.seq - a.seq)
   }
 }
 
-/** Where, of seqs that fall, the first one stands whose version is at most this. */
+/** Where, of seqs that fall, the first one stands whose version is at most this, and its entry. */
 async function firstUpTo(
   store: Store,
   compartment: CompartmentId,
   seqs: readonly number[],
   version: number,
-): Promise<number> {
+): Promise<{ readonly at: number; readonly entry?: Entry | undefined }> {
+  let found: Entry | undefined
   let low = 0
   let high = seqs.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    const entry = await entryAt(store, compartment, seqs[middle] as number)
-    if (entry !== undefined && entry.version <= version) high = middle
-    else low = middle + 1
+    const [entry] = await store.entriesAt(compartment, [seqs[middle] as number])
+    if (entry === undefined || entry.version > version) low = middle + 1
+    else {
+      high = middle
+      found = entry
+    }
   }
-  return low
-}
-
-async function entryAt(store: Store, compartment: CompartmentId, seq: number): Promise<Entry | undefined> {
-  const [entry] = await store.entriesAt(compartment, [seq])
-  return entry
+  return { at: low, entry: found }
 }

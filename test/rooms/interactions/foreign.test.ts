@@ -1,49 +1,11 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Grant } from '#access'
 import type { Resource } from '#fhir'
 import { openMemoryStore, openSqliteStore, type Store } from '#store'
+import { counted, workOf } from './counted.ts'
 import { type Asked, grantOf, type House, openHouse } from './house.ts'
-
-/** What was asked of a store, and how many sealed bytes it gave. */
-interface Work {
-  readonly calls: string[]
-  bytes: number
-}
-
-/** Of the request that is being answered: what the record does by itself in the meantime is nobody's. */
-const working = new AsyncLocalStorage<Work>()
-
-/**
- * Conditions share 65,536 documents by chance, and the revision of one that was looked at is kept: which of them is asked of the
- * store is drawn with the house's keys, and tells nothing of what others have.
- */
-const isDrawn = (name: string, given: readonly unknown[]) => name === 'document' && given[0] === 'claims'
-
-/** A real store, of which each call is counted. */
-function counted(store: Store): Store {
-  return new Proxy(store, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name, target)
-      if (typeof value !== 'function') return value
-      return (...given: unknown[]) => {
-        const work = working.getStore()
-        if (!isDrawn(String(name), given)) work?.calls.push(String(name))
-        const answer: unknown = value.apply(target, given)
-        return work !== undefined && answer instanceof Promise ? answer.then(found => weigh(found, work)) : answer
-      }
-    },
-  })
-}
-
-function weigh<T>(found: T, work: Work): T {
-  for (const each of Array.isArray(found) ? found : [found])
-    if (typeof each === 'object' && each !== null && 'locator' in each && 'sealed' in each)
-      work.bytes += (each.sealed as Uint8Array).length
-  return found
-}
 
 const folder = mkdtempSync(join(tmpdir(), 'kinhold-foreign-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -194,11 +156,9 @@ describe.each(stores)('what belongs to others on the %s store – attacks A1 to 
 
   const worked = async (name: string, id: string, grant: Grant) => {
     const [method, url, asked = {}] = asking[name]?.(id) ?? ['GET', '/']
-    const work: Work = { calls: [], bytes: 0 }
-    const { status } = await working.run(work, () => opened.ask(method, url, { ...asked, grant }))
-    const done = { status, calls: [...work.calls], bytes: work.bytes }
+    const { answer, calls, bytes } = await workOf(() => opened.ask(method, url, { ...asked, grant }))
     await opened.record.flush()
-    return done
+    return { status: answer.status, calls, bytes }
   }
 
   describe.each(tokens)('with %s', (_scopes, grant) => {

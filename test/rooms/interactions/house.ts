@@ -106,13 +106,16 @@ export async function openHouse(
     store?: Store
     mail?: SubscriptionsOptions['mail']
     shelf?: Shelf
+    /** Stands before the vault. */
+    vaultAs?: (vault: Vault) => Vault
   } = {},
 ): Promise<House> {
   const folder = mkdtempSync(join(tmpdir(), 'kinhold-interactions-'))
   const clock = new FixedClock(Date.UTC(2026, 2, 1, 12))
   const { store = openMemoryStore() } = given
   const keys = openMemoryKeys()
-  const vault = await openVault({ keys, root: fileRoot(join(folder, 'root.key')), clock })
+  const { vaultAs = (own: Vault) => own } = given
+  const vault = vaultAs(await openVault({ keys, root: fileRoot(join(folder, 'root.key')), clock }))
   const record = await openRecord({ store, vault, clock, log: silentLog, baseUrl })
   const bulk = openBulk({ record, clock, log: silentLog, limits: { settleMs: 0, ...given.bulk } })
   const grants = new Map<string, Grant>()
