@@ -22,7 +22,8 @@ export function seenEntries(store: Store, some: Some, below: number): readonly A
 
 /** Walks side by side, the newest version first, with all of its copies. */
 export async function* inOrder(walks: readonly AsyncGenerator<Entry>[]): AsyncGenerator<Entry> {
-  const fronts = await Promise.all(walks.map(frontOf))
+  const fronts: (Entry | undefined)[] = []
+  for (const walk of walks) fronts.push(await frontOf(walk))
   for (;;) {
     const newest = Math.max(...fronts.map(front => front?.version ?? 0))
     const at = fronts.findIndex(front => front?.version === newest)
