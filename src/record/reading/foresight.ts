@@ -88,16 +88,27 @@ export class Foresight {
 
   async #foresee(grant: Grant, named: Named, { whole, judged }: Parted): Promise<Foreseen> {
     const vision = visionOf(grant, knowingVerbs)
-    const ledgers = await this.#shelf.fresh(judged)
     const some = new Map<CompartmentId, VersionsSeen>()
     const unread: CompartmentId[] = []
-    await mapFew(ledgers, ledgersAtOnce, async ledger => {
-      const { compartment } = ledger.holder
-      const index = await indexOf(ledger)
-      if (index === undefined) unread.push(compartment)
+    await mapFew(await this.#fresh(judged), ledgersAtOnce, async ({ compartment, ledger }) => {
+      const index = ledger && (await indexOf(ledger))
+      if (ledger === undefined || index === undefined) unread.push(compartment)
       else some.set(compartment, await inSlices(versionsSeen(index, named, this.#looking(vision), ledger.durableHead)))
     })
     return { whole: [...whole, ...unread], some: grant.withheld === undefined ? some : lastCounts(some) }
+  }
+
+  /** The ledgers as they are now; without one where it cannot be opened, which is nothing to those who look for what lies elsewhere. */
+  async #fresh(holders: readonly Holder[]): Promise<readonly { compartment: CompartmentId; ledger?: Ledger }[]> {
+    try {
+      const ledgers = await this.#shelf.fresh(holders)
+      return ledgers.map(ledger => ({ compartment: ledger.holder.compartment, ledger }))
+    } catch (error) {
+      if (!isProblem(error, 'fault')) throw error
+      const [only, ...more] = holders
+      if (only !== undefined && more.length === 0) return [{ compartment: only.compartment }]
+      return (await mapFew(holders, ledgersAtOnce, holder => this.#fresh([holder]))).flat()
+    }
   }
 
   #looking(vision: Vision) {
