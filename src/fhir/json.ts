@@ -89,17 +89,37 @@ export function* isSameJson(one: unknown, other: unknown): Steps<boolean> {
   if (one instanceof Decimal || other instanceof Decimal) return printJson(one) === printJson(other)
   if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return one === other
   if (Array.isArray(one) !== Array.isArray(other)) return false
-  const names = Object.keys(one)
-  if (names.length !== Object.keys(other).length) return false
   yield
-  for (const name of names) {
-    if (!Object.hasOwn(other, name)) return false
-    if (!(yield* isSameJson((one as Members)[name], (other as Members)[name]))) return false
+  return Array.isArray(one)
+    ? yield* isSameList(one, other as readonly unknown[])
+    : yield* isSameObject(one as Members, other as Members)
+}
+
+type Members = { readonly [name: string]: unknown }
+
+function* isSameList(one: readonly unknown[], other: readonly unknown[]): Steps<boolean> {
+  if (one.length !== other.length) return false
+  for (let at = 0; at < one.length; at++) {
+    if (at % valuesAtATime === 0) yield
+    if (!(yield* isSameJson(one[at], other[at]))) return false
   }
   return true
 }
 
-type Members = { readonly [name: string]: unknown }
+function* isSameObject(one: Members, other: Members): Steps<boolean> {
+  const names = namesOf(one)
+  if (names.length !== namesOf(other).length) return false
+  for (const name of names) {
+    if (!Object.hasOwn(other, name)) return false
+    if (!(yield* isSameJson(one[name], other[name]))) return false
+  }
+  return true
+}
+
+/** Of an object: what is undefined is not printed. */
+function namesOf(node: Members): readonly string[] {
+  return Object.keys(node).filter(name => node[name] !== undefined)
+}
 
 /** How many values a JSON text has, about: its separators outside of strings. */
 function* countValues(text: string): Steps<number> {

@@ -307,7 +307,15 @@ class Run {
     const { former, deletions, lookUp, patient, merged = [] } = this.#facts
     const { validator, record, clock } = this.#deps
     const listed = { documents: record.documents, patient, merged, nowMs: clock.nowMs() }
-    return stage(txn, items, { strict: false, validator, former, deletions, lookUp, listed })
+    return stage(txn, items, {
+      strict: false,
+      validator,
+      owner: ownerOf(this.#grant),
+      former,
+      deletions,
+      lookUp,
+      listed,
+    })
   }
 
   async #writeProvenance(txn: Txn, written: readonly string[], last: boolean): Promise<void> {

@@ -1,14 +1,33 @@
-import { printJson, type Resource } from '#fhir'
+import { isSameJson, printJson, type Resource } from '#fhir'
+import { atOnce, type Steps } from '#kernel'
 import { isPlain } from './plain.ts'
 
 /** Whether two versions differ in nothing but what the server or the import itself put there. */
 export function saysTheSame(one: Resource, other: Resource): boolean {
-  return textOf(bare(one)) === textOf(bare(other))
+  return atOnce(saysTheSameInSteps(one, other))
+}
+
+/** The same bit by bit, for versions that somebody sent. */
+export function* saysTheSameInSteps(one: Resource, other: Resource): Steps<boolean> {
+  return yield* isSameJson(bare(one), bare(other))
 }
 
 /** A part of a resource as text, the same in whatever order its elements stand. */
 export function textOf(part: unknown): string {
   return printJson(sorted(part))
+}
+
+/** Entries whose texts are made in one go. */
+const entriesAtATime = 256
+
+/** The entries of a list as texts, bit by bit. */
+export function* textsOf(entries: readonly unknown[]): Steps<readonly string[]> {
+  const texts: string[] = []
+  for (const entry of entries) {
+    if (texts.length % entriesAtATime === 0) yield
+    texts.push(textOf(entry))
+  }
+  return texts
 }
 
 function bare(resource: Resource): unknown {

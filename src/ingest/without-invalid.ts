@@ -1,5 +1,5 @@
 import { type Resource, shapeOf } from '#fhir'
-import { appendAll, atOnce, type ProblemIssue, type Steps } from '#kernel'
+import { appendAll, giveWay, type ProblemIssue } from '#kernel'
 import type { Validator } from '#validation'
 import { formsOfChoice } from './choices.ts'
 
@@ -32,17 +32,23 @@ const remedies: Readonly<Record<string, Remedy>> = {
  * what is empty then goes too. Faults that were there before the change stay what they were.
  *
  * @param before  the resource before the change; all of it when what is left cannot be made valid
+ * @param owner   on whose behalf, as `Validator.validateSent` has it
  * @returns       `left`: what was left out, e.g. `Patient.telecom[1].system`
  */
-export function* withoutInvalid(
+export async function withoutInvalid(
   wanted: Resource,
   before: Resource,
   validator: Validator,
-): Steps<{ readonly resource: Resource; readonly left: readonly string[] }> {
-  const tolerated = new Set(errorsOf(before, validator).map(error => placeOf(error, before)))
-  yield
-  const { resource, left } = yield* mended(wanted, tolerated, validator)
-  return { resource: resource ?? before, left }
+  owner: string,
+): Promise<{ readonly resource: Resource; readonly left: readonly string[] }> {
+  const errorsOf = async (one: Resource) => errorsAmong(await validator.validateSent(one, 'errors', owner))
+  const tolerated = new Set((await errorsOf(before)).map(error => placeOf(error, before)))
+  await giveWay()
+  const mending = mended(wanted, tolerated)
+  for (let next = mending.next(); ; next = mending.next(await errorsOf(next.value))) {
+    if (next.done === true) return { resource: next.value.resource ?? before, left: next.value.left }
+    await giveWay()
+  }
 }
 
 /**
@@ -51,7 +57,9 @@ export function* withoutInvalid(
  * @returns `resource` undefined when what is left cannot be made valid
  */
 export function validPart(wanted: Resource, validator: Validator): Mended {
-  return atOnce(mended(wanted, new Set(), validator))
+  const mending = mended(wanted, new Set())
+  for (let next = mending.next(); ; next = mending.next(errorsAmong(validator.validate(next.value))))
+    if (next.done === true) return next.value
 }
 
 interface Mended {
@@ -59,12 +67,14 @@ interface Mended {
   readonly left: readonly string[]
 }
 
-function* mended(wanted: Resource, tolerated: ReadonlySet<string>, validator: Validator): Steps<Mended> {
+/** Asks for the errors of what it would have next, until there are none. */
+type Mending = Generator<Resource, Mended, readonly ProblemIssue[]>
+
+function* mended(wanted: Resource, tolerated: ReadonlySet<string>): Mending {
   const left: string[] = []
   let resource = wanted
   for (let round = 0; round < mostRounds; round++) {
-    const errors = errorsOf(resource, validator).filter(error => !tolerated.has(placeOf(error, resource)))
-    yield
+    const errors = (yield resource).filter(error => !tolerated.has(placeOf(error, resource)))
     if (errors.length === 0) return { resource, left }
     const next = withRemedies(resource, errors) ?? withoutFaults(resource, errors)
     appendAll(left, next.left)
@@ -109,8 +119,8 @@ function remedied(node: unknown, [step, ...rest]: readonly Step[], remedy: Remed
   return { ...node, [step]: remedied(node[step], rest, remedy) }
 }
 
-function errorsOf(resource: Resource, validator: Validator): readonly ProblemIssue[] {
-  return validator.validate(resource).filter(({ severity }) => severity === 'error')
+function errorsAmong(issues: readonly ProblemIssue[]): readonly ProblemIssue[] {
+  return issues.filter(({ severity }) => severity === 'error')
 }
 
 function placeOf({ expression }: ProblemIssue, { resourceType }: Resource): string {

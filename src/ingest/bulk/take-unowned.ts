@@ -59,7 +59,7 @@ async function committed(
   const now = (await taking.renew?.()) ?? grant
   const staged = await deps.record.writer(now, { imports: 'source' }).transact(async txn => {
     txn.note('bulk import: what belongs to nobody')
-    return (await stage(txn, valid, { strict: false, validator: deps.validator })).fates
+    return (await stage(txn, valid, { strict: false, validator: deps.validator, owner: ownerOf(now) })).fates
   })
   for (const item of valid) fates.set(item, staged.get(item) ?? 'duplicate')
   return fates

@@ -1,8 +1,9 @@
 import { type Resource, shapeOf } from '#fhir'
+import type { Steps } from '#kernel'
 import { editsOf, withEdits } from '#record'
 import { otherForms } from '../choices.ts'
 import { withContained } from '../contained.ts'
-import { saysTheSame } from '../same.ts'
+import { saysTheSameInSteps } from '../same.ts'
 import { type OfOthers, withOthers } from './of-others.ts'
 
 /** Elements that say something of each other: whoever changes one of them has the word on all. */
@@ -41,9 +42,14 @@ export interface Kept {
  * What an import makes of a resource, without what was changed by hand since that was said, and with what others have added to its
  * lists. Whom it has been told stays told.
  */
-export function keptByHand(told: Resource, stood: Resource, saidMs: number | undefined, others: OfOthers): Kept {
+export function* keptByHand(
+  told: Resource,
+  stood: Resource,
+  saidMs: number | undefined,
+  others: OfOthers,
+): Steps<Kept> {
   const edits = editsOf(stood)
-  const wanted = withOthers(told, stood, others)
+  const wanted = yield* withOthers(told, stood, others)
   // Of most of what comes again nothing was changed.
   if (edits.size === 0) return { resource: wanted, kept: [], replaced: [] }
   const changed = changedSince(stood, saidMs)
@@ -53,10 +59,21 @@ export function keptByHand(told: Resource, stood: Resource, saidMs: number | und
     else next[name] = stood[name]
   }
   const noted = withEdits(next, edits)
-  const kept = [...changed].filter(name => !saysTheSame(only(wanted, name), only(next, name)))
+  const kept = yield* differing(changed, wanted, next)
   const isKept = (name: string) => others.added.has(name) && !others.changed.has(name)
-  const replaced = [...edits.keys()].filter(name => !isKept(name) && !saysTheSame(only(stood, name), only(next, name)))
+  const replaced = yield* differing(
+    edits.keys().filter(name => !isKept(name)),
+    stood,
+    next,
+  )
   return { resource: kept.length === 0 ? noted : withContained(noted, stood, wanted), kept, replaced }
+}
+
+/** The elements that do not say the same in both. */
+function* differing(names: Iterable<string>, one: Resource, other: Resource): Steps<readonly string[]> {
+  const differ: string[] = []
+  for (const name of names) if (!(yield* saysTheSameInSteps(only(one, name), only(other, name)))) differ.push(name)
+  return differ
 }
 
 function only(resource: Resource, name: string): Resource {

@@ -44,6 +44,8 @@ export interface Staging {
   /** What the record refuses is thrown, not counted. */
   readonly strict: boolean
   readonly validator: Validator
+  /** On whose behalf what is made of two versions is validated. */
+  readonly owner: string
   /** The names under which the patient has what others had who were merged into them. */
   readonly former?: FormerIds | undefined
   /** Looks for what stands under another name. */

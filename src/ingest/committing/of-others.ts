@@ -1,7 +1,8 @@
-import { parseResource, type Resource, shapeOf } from '#fhir'
+import { parseStored, type Resource, shapeOf } from '#fhir'
+import { inSlices, type Steps } from '#kernel'
 import { editsOf, type Stored, type Txn } from '#record'
 import { withContained } from '../contained.ts'
-import { textOf } from '../same.ts'
+import { textOf, textsOf } from '../same.ts'
 import { covers } from '../standing.ts'
 
 /** What is not this sender's of lists that would lose something. */
@@ -31,17 +32,21 @@ const ofValue: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** The lists that would lose entries, of which somebody else may have given some. */
-export function losing(stood: Resource, next: Resource, ofSeveral: boolean): readonly string[] {
+export function* losing(stood: Resource, next: Resource, ofSeveral: boolean): Steps<readonly string[]> {
   const edits = editsOf(stood)
   const bound = ofValue[stood.resourceType] ?? []
-  return Object.keys(stood).filter(name => {
+  const mayLose = Object.keys(stood).filter(name => {
     const may = edits.has(name) || (ofSeveral && isSaidAlone(stood.resourceType, name))
     if (!may || name.startsWith('_') || bound.includes(name)) return false
     // Of entries with a twin none can be taken out by itself.
-    if (!Array.isArray(stood[name]) || stood[`_${name}`] !== undefined || next[`_${name}`] !== undefined) return false
-    const left = textsOf(next, name)
-    return [...textsOf(stood, name)].some(text => !left.has(text))
+    return Array.isArray(stood[name]) && stood[`_${name}`] === undefined && next[`_${name}`] === undefined
   })
+  const names: string[] = []
+  for (const name of mayLose) {
+    const left = yield* entriesOf(next, name)
+    if (!(yield* entriesOf(stood, name)).isSubsetOf(left)) names.push(name)
+  }
+  return names
 }
 
 /** More versions are not looked at: what has stood for so long its sender has said again. */
@@ -65,8 +70,9 @@ export async function ofOthers(
   names: readonly string[],
   sender: object | undefined,
 ): Promise<OfOthers> {
-  const stood = parseResource(stored.json)
-  const sought = new Map(names.map(name => [name, new Set(textsOf(stood, name))]))
+  const stood = await parseStored(stored.json)
+  const sought = new Map<string, Set<string>>()
+  for (const name of names) sought.set(name, await inSlices(entriesOf(stood, name)))
   const added = new Map<string, Set<string>>()
   const changed = new Set<string>()
   const isOther = otherSenders(txn, sender)
@@ -74,7 +80,7 @@ export async function ofOthers(
   let looked = 0
   const settle = async ({ version, before }: Step) => {
     for (const [name, texts] of sought) {
-      const then = textsOf(before, name)
+      const then = await inSlices(entriesOf(before, name))
       const come = [...texts].filter(text => !then.has(text))
       for (const text of come) texts.delete(text)
       if (texts.size === 0) sought.delete(name)
@@ -84,7 +90,7 @@ export async function ofOthers(
     }
   }
   for await (const earlier of txn.before(stored)) {
-    const before = parseResource(earlier.json)
+    const before = await parseStored(earlier.json)
     await settle({ version, before })
     if (sought.size === 0 || ++looked === mostVersions) return { added, changed }
     version = before
@@ -106,8 +112,8 @@ async function whoseOf(
   const isByHand = !isImport || (before !== undefined && editsOf(version).get(name) !== editsOf(before).get(name))
   if (isSaidAlone(version.resourceType, name)) return isByHand || (await isOther(source)) ? 'others' : undefined
   if (!isByHand || before === undefined) return undefined
-  const now = textsOf(version, name)
-  return [...textsOf(before, name)].every(text => now.has(text)) ? 'others' : 'changed'
+  const now = await inSlices(entriesOf(version, name))
+  return (await inSlices(entriesOf(before, name))).isSubsetOf(now) ? 'others' : 'changed'
 }
 
 /** Whether a run was of another sender; what does not say whose it was is of this one. */
@@ -123,7 +129,7 @@ function otherSenders(txn: Txn, sender: object | undefined): IsOther {
 
 async function isOfAnother(txn: Txn, source: string, sender: object): Promise<boolean> {
   const stored = await txn.read('Provenance', source.slice('Provenance/'.length))
-  const agents = (stored === undefined ? [] : (parseResource(stored.json).agent ?? [])) as readonly Agent[]
+  const agents = (stored === undefined ? [] : ((await parseStored(stored.json)).agent ?? [])) as readonly Agent[]
   const author = agents.find(({ type }) => type?.coding?.some(({ code }) => code === 'author'))?.who
   return author !== undefined && textOf(author) !== textOf(sender)
 }
@@ -134,31 +140,52 @@ interface Agent {
 }
 
 /** What shall stand, with the entries of others. One that says all of an entry, and more, stands for it. */
-export function withOthers(next: Resource, stood: Resource, { added }: OfOthers): Resource {
-  const merged = [...added].flatMap(([name, texts]) => {
-    const [before, now] = [listOf(stood, name), listOf(next, name)]
-    const left = textsOf(next, name)
-    const kept = before.filter(entry => texts.has(textOf(entry)) && !left.has(textOf(entry)))
-    if (kept.length === 0) return []
-    const said = now.filter(entry => !kept.some(one => covers(one, entry)))
-    const staying = new Set([...kept, ...said].map(textOf))
-    const known = textsOf(stood, name)
-    return [
-      [
-        name,
-        [...before.filter(entry => staying.has(textOf(entry))), ...said.filter(entry => !known.has(textOf(entry)))],
-      ],
-    ]
-  })
+export function* withOthers(next: Resource, stood: Resource, { added }: OfOthers): Steps<Resource> {
+  const merged: [string, readonly unknown[]][] = []
+  for (const [name, texts] of added) {
+    const entries = yield* withEntries(listOf(next, name), listOf(stood, name), texts)
+    if (entries !== undefined) merged.push([name, entries])
+  }
   return merged.length === 0 ? next : withContained({ ...next, ...Object.fromEntries(merged) }, stood, next)
+}
+
+/** What is compared in one go: each that is said with each that is kept. */
+const comparedAtATime = 1_000
+
+/** A list with those entries of the one that stood that are others'; undefined where it has all of them. */
+function* withEntries(
+  now: readonly unknown[],
+  before: readonly unknown[],
+  others: ReadonlySet<string>,
+): Steps<readonly unknown[] | undefined> {
+  const [textsNow, textsBefore] = [yield* textsOf(now), yield* textsOf(before)]
+  const left = new Set(textsNow)
+  const isKept = (text: string | undefined) => text !== undefined && others.has(text) && !left.has(text)
+  const kept = before.filter((_, at) => isKept(textsBefore[at]))
+  if (kept.length === 0) return undefined
+  const said = new Set<number>()
+  let compared = 0
+  for (const [at, entry] of now.entries()) {
+    if (!kept.some(one => covers(one, entry))) said.add(at)
+    compared += kept.length
+    if (compared < comparedAtATime) continue
+    compared = 0
+    yield
+  }
+  const staying = new Set(textsNow.filter((_, at) => said.has(at)))
+  const known = new Set(textsBefore)
+  return [
+    ...before.filter((_, at) => isKept(textsBefore[at]) || staying.has(textsBefore[at] ?? '')),
+    ...now.filter((_, at) => said.has(at) && !known.has(textsNow[at] ?? '')),
+  ]
 }
 
 function isSaidAlone(type: string, name: string): boolean {
   return type !== 'Patient' && saidAlone.has(shapeOf(type)?.elements.get(name)?.type ?? '')
 }
 
-function textsOf(resource: Resource | undefined, name: string): ReadonlySet<string> {
-  return new Set(resource === undefined ? [] : listOf(resource, name).map(textOf))
+function* entriesOf(resource: Resource | undefined, name: string): Steps<Set<string>> {
+  return new Set(resource === undefined ? [] : yield* textsOf(listOf(resource, name)))
 }
 
 function listOf(resource: Resource, name: string): readonly unknown[] {

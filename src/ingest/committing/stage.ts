@@ -1,4 +1,4 @@
-import { parseResource } from '#fhir'
+import { parseStored } from '#fhir'
 import { giveWay } from '#kernel'
 import type { Txn } from '#record'
 import { noLongerListed } from '../listed.ts'
@@ -122,7 +122,7 @@ async function stageEach(
 async function idOf(txn: Txn, { via }: Amendment, { written }: Progress): Promise<string | undefined> {
   if (via === undefined) return undefined
   const stored = await txn.read(via.type, via.id)
-  const leading = written.get(`${via.type}/${via.id}`) ?? (stored && parseResource(stored.json))
+  const leading = written.get(`${via.type}/${via.id}`) ?? (stored && (await parseStored(stored.json)))
   return leading && via.follow(leading)
 }
 

@@ -1,8 +1,8 @@
-import { parseResource, type Resource } from '#fhir'
-import { appendAll, inSlices, isProblem, type Problem, type Steps } from '#kernel'
+import { parseStored, type Resource } from '#fhir'
+import { appendAll, giveWay, inSlices, isProblem, type Problem, type Steps } from '#kernel'
 import type { Stored, Txn } from '#record'
 import type { Left, Reason } from '../outcome.ts'
-import { saysTheSame } from '../same.ts'
+import { saysTheSameInSteps } from '../same.ts'
 import { withoutInvalid } from '../without-invalid.ts'
 import { changedSince, keptByHand } from './by-hand.ts'
 import { type Gathered, met } from './gather.ts'
@@ -15,7 +15,8 @@ export async function create(
   { resource: told, said, changes }: Gathered,
   work: Work,
 ): Promise<Fate> {
-  const resource = { ...changedBy(told, changes, { warnings: work.progress.warnings, others: ofNobody }), id: told.id }
+  const beside = { warnings: work.progress.warnings, others: ofNobody }
+  const resource = { ...(await inSlices(changedBy(told, changes, beside))), id: told.id }
   const since = sinceDeletion(key, said, work)
   if (since !== undefined && since < 0) return 'duplicate'
   try {
@@ -58,12 +59,12 @@ export async function renew(txn: Txn, key: string, gathered: Gathered, work: Wor
   const stored = isFact ? undefined : await txn.read(resource.resourceType, resource.id)
   if (!isFact && stored === undefined) return revive(txn, key, gathered, work)
   if (stored === undefined) return 'duplicate'
-  const current = parseResource(stored.json)
+  const current = await parseStored(stored.json)
   const next = await withoutTaking(txn, { stored, current }, [...said, ...(changes ?? [])], work, async beside => {
-    const renewed = await inSlices(renewedBy(current, said, staging, beside))
-    return changedBy(renewed, changes, beside)
+    const renewed = await renewedBy(current, said, staging, beside)
+    return inSlices(changedBy(renewed, changes, beside))
   })
-  if (saysTheSame(current, next)) return 'duplicate'
+  if (await inSlices(saysTheSameInSteps(current, next))) return 'duplicate'
   await txn.update(resource.resourceType, resource.id, next)
   progress.updated.push(key)
   progress.written.set(key, next)
@@ -92,7 +93,7 @@ async function withoutTaking(
   const ofSeveral = items.some(item => item.kind === 'mapped' && item.ofSeveral === true)
   let beside: Beside = { warnings: [], others: ofNobody }
   let next = await make(beside)
-  const names = losing(current, next, ofSeveral)
+  const names = await inSlices(losing(current, next, ofSeveral))
   const others = names.length === 0 ? ofNobody : await ofOthers(txn, stored, names, staging.sender)
   if (others.added.size > 0) {
     beside = { warnings: [], others }
@@ -102,24 +103,27 @@ async function withoutTaking(
   return next
 }
 
-function changedBy(resource: Resource, changes: readonly Amendment[] = [], beside: Beside): Resource {
-  return changes.reduce((next, item) => {
+function* changedBy(resource: Resource, changes: readonly Amendment[] = [], beside: Beside): Steps<Resource> {
+  let next = resource
+  for (const item of changes) {
     const wanted = item.change(next, viaOf(item))
-    return wanted === undefined ? next : withoutOld(wanted, next, item, beside)
-  }, resource)
+    if (wanted !== undefined) next = yield* withoutOld(wanted, next, item, beside)
+    yield
+  }
+  return next
 }
 
 /**
  * What was changed by hand since an item was said stays, and that is told where the item does not tell it. What was changed before is
  * as it was said since, and that is told, too.
  */
-function withoutOld(
+function* withoutOld(
   wanted: Resource,
   stood: Resource,
   item: Mapped | Amendment,
   { warnings, others }: Beside,
-): Resource {
-  const { resource, kept, replaced } = keptByHand(wanted, stood, item.saidMs, others)
+): Steps<Resource> {
+  const { resource, kept, replaced } = yield* keptByHand(wanted, stood, item.saidMs, others)
   if (item.untaken === undefined || item.dropped !== undefined)
     for (const name of replaced)
       warnings.push({
@@ -135,24 +139,29 @@ function viaOf({ via }: Amendment): string | undefined {
   return via && `${via.type}/${via.id}`
 }
 
-function* renewedBy(current: Resource, said: readonly Mapped[], staging: Staging, beside: Beside): Steps<Resource> {
+async function renewedBy(
+  current: Resource,
+  said: readonly Mapped[],
+  staging: Staging,
+  beside: Beside,
+): Promise<Resource> {
   let version = current
   for (const item of said) {
-    yield
-    version = yield* renewed(version, item, staging, beside)
+    await giveWay()
+    version = await renewed(version, item, staging, beside)
   }
-  yield
+  await giveWay()
   return version
 }
 
-function* renewed(version: Resource, item: Mapped, { validator }: Staging, beside: Beside): Steps<Resource> {
+async function renewed(version: Resource, item: Mapped, staging: Staging, beside: Beside): Promise<Resource> {
   const { warnings } = beside
   const told = met(version, item)
-  const wanted = told === undefined ? version : withoutOld(told, version, item, beside)
+  const wanted = told === undefined ? version : await inSlices(withoutOld(told, version, item, beside))
   // What was put together of two valid versions need not be valid.
   const isMade = wanted !== version && (item.over !== undefined || item.mode === 'merge' || wanted !== told)
   const { resource: next, left } = isMade
-    ? yield* withoutInvalid(wanted, version, validator)
+    ? await withoutInvalid(wanted, version, staging.validator, staging.owner)
     : { resource: wanted, left: [] }
   appendAll(
     warnings,
@@ -178,11 +187,11 @@ export async function amend(
   const [type = '', id = ''] = key.split('/')
   const stored = await txn.read(type, id)
   if (stored === undefined) return 'duplicate'
-  const current = parseResource(stored.json)
+  const current = await parseStored(stored.json)
   const next = await withoutTaking(txn, { stored, current }, changes, { staging, progress }, async beside => {
     let version = current
     for (const item of changes) {
-      const changed = await inSlices(changeOf(item, version, staging, beside))
+      const changed = await changeOf(item, version, staging, beside)
       progress.fates.set(item, changed.fate)
       appendAll(beside.warnings, item.untaken?.(changed.next) ?? [])
       appendAll(beside.warnings, item.dropped?.(version, changed.next) ?? [])
@@ -205,7 +214,7 @@ export async function remove(txn: Txn, { type, id, when, deletion, row, saidMs }
     if (deletion !== undefined && !(await isDeletedHere(txn, type, id, work))) deletions.set(name, deletion)
     return 'duplicate'
   }
-  const stood = parseResource(stored.json)
+  const stood = await parseStored(stored.json)
   if (!when(stood)) return 'duplicate'
   if (changedSince(stood, saidMs).size > 0) {
     work.progress.warnings.push({ text: `${row}: ${type} was changed here since it was deleted there, and stays.` })
@@ -228,12 +237,14 @@ interface Changed {
 }
 
 /** What a change makes of a resource, without the elements that would not be valid: each costs itself. */
-function* changeOf(item: Amendment, current: Resource, { validator }: Staging, beside: Beside): Steps<Changed> {
+async function changeOf(item: Amendment, current: Resource, staging: Staging, beside: Beside): Promise<Changed> {
+  await giveWay()
   const told = item.change(current, viaOf(item))
   if (told === undefined) return { next: current, fate: 'duplicate' }
-  const wanted = withoutOld(told, current, item, beside)
-  const { resource, left } = yield* withoutInvalid(wanted, current, validator)
-  if (saysTheSame(resource, current)) return { next: current, fate: refusalOf(left) ?? 'duplicate' }
+  const wanted = await inSlices(withoutOld(told, current, item, beside))
+  const { resource, left } = await withoutInvalid(wanted, current, staging.validator, staging.owner)
+  if (await inSlices(saysTheSameInSteps(resource, current)))
+    return { next: current, fate: refusalOf(left) ?? 'duplicate' }
   appendAll(
     beside.warnings,
     left.map(expression => leftOut(item, expression)),
@@ -252,6 +263,7 @@ const reasons: Readonly<Partial<Record<Problem['kind'], Reason>>> = {
   unprocessable: 'refused',
   conflict: 'refused',
   'not-allowed': 'refused',
+  'too-costly': 'too-costly',
 }
 
 export async function attempt({ strict }: Staging, work: () => Promise<Fate>): Promise<Fate> {

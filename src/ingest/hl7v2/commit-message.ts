@@ -1,4 +1,4 @@
-import type { Grant } from '#access'
+import { type Grant, ownerOf } from '#access'
 import type { Txn } from '#record'
 import type { Item } from '../committing/items.ts'
 import { stage } from '../committing/stage.ts'
@@ -60,7 +60,8 @@ export function commitMessage(parts: readonly PatientPart[], facts: MessageFacts
       const listed = { documents: deps.record.documents, patient: part.patient, merged, nowMs: deps.clock.nowMs() }
       const { validator } = deps
       const { sender } = facts.message
-      const staging = { strict: true, validator, former, lookUp, listed, sender }
+      const owner = ownerOf(facts.grant)
+      const staging = { strict: true, validator, owner, former, lookUp, listed, sender }
       const committed = await stage(txn, items[at] ?? [], staging)
       const targets = [...new Set([...committed.created, ...committed.updated])]
       const isNew = part.admit !== undefined

@@ -504,7 +504,8 @@ it('what is put together of two versions is validated: what would not be valid i
     mode: 'upsert',
     over: (stored: Resource) => ({ ...stored, valueString: 'new', effectiveDateTime: 'yesterday' }),
   } as const
-  const staged = () => one.record.writer(everything()).transact(txn => stage(txn, [item], { strict: true, validator }))
+  const staged = () =>
+    one.record.writer(everything()).transact(txn => stage(txn, [item], { strict: true, validator, owner: 'o' }))
   await staged()
   const { warnings: said } = await staged()
   expect(said).toEqual([{ text: expect.stringMatching(/^OBX: Observation\.effective\S* would not be valid/) }])
