@@ -35,6 +35,7 @@ export type { ReleaseFile } from './releases/release.ts'
 export { type Expansion, type ExpansionRequest, expand } from './sets/expand.ts'
 export { filterOperators } from './sets/filters.ts'
 export { setsWithin } from './sets/gaps.ts'
+export { listInSteps } from './sets/listed.ts'
 export {
   checkParts,
   type Definitions,

@@ -1,5 +1,5 @@
 import { encodeResource, operationOutcome, parseReference, parseStored, problemTable, type Resource } from '#fhir'
-import { giveWay, inSlices, isProblem, Problem, spend } from '#kernel'
+import { giveWay, inSlices, isProblem, Problem, type Steps, spend } from '#kernel'
 import type { Staged, Stored, Txn, Writer } from '#record'
 import { checkReferences } from '#validation'
 import { patchIn, requireSight } from '../patch/patch.ts'
@@ -103,7 +103,7 @@ type Write =
 
 async function writeAll(entries: readonly Planned[], run: Run): Promise<ReadonlyMap<Planned, Write>> {
   const found = await findAll(entries, run)
-  const identities = identitiesOf(entries, found)
+  const identities = await inSlices(identitiesOf(entries, found))
   await giveWay()
   const links = linksOf(identities)
   await resolveConditional(links, run)
@@ -138,10 +138,11 @@ async function findAll(
 }
 
 /** @throws Problem `invalid` · `bundle.identity-twice` when two entries would write the same resource */
-function identitiesOf(entries: readonly Planned[], found: ReadonlyMap<Planned, Found>): Identities {
+function* identitiesOf(entries: readonly Planned[], found: ReadonlyMap<Planned, Found>): Steps<Identities> {
   const identities = new Map<Planned, string>()
   const written = new Set<string>()
   for (const entry of entries) {
+    yield
     const isCreated = entry.turn === 'POST' && !found.has(entry)
     const id =
       entry.id ?? found.get(entry)?.id ?? (entry.turn === 'PUT' && !entry.isPatch ? entry.resource?.id : undefined)

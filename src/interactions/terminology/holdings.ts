@@ -16,6 +16,7 @@ import {
   type IncludeDefinition,
   isHeld,
   joinCanonical,
+  listInSteps,
   readCodeSystem,
   splitCanonical,
   type TerminologyType,
@@ -227,6 +228,7 @@ export async function definitionsFor(
       const system = systemOf(part, versions)
       if (system !== undefined && !codeSystems.has(system)) codeSystems.set(system, await holdings.codeSystem(system))
     }
+    await inSlices(listInSteps(next, part => codeSystems.get(systemOf(part, versions) ?? '')))
   }
   return {
     codeSystem: canonical => codeSystems.get(canonical),

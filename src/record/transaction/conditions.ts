@@ -35,6 +35,8 @@ export class Conditions {
   readonly #rooms: ConditionRooms
   readonly #judged: Judged[] = []
   readonly #watches: Watch[] = []
+  /** Of those that were judged on an index of many, by type and id: the first that found it. */
+  readonly #foundWidely = new Map<string, number>()
 
   constructor(rooms: ConditionRooms) {
     this.#rooms = rooms
@@ -53,7 +55,9 @@ export class Conditions {
     const claims = await this.#rooms.claims.look(conditionNames(query))
     const watch = isWide ? this.#watch() : undefined
     const found = await look()
-    this.#judged.push({ query, claims, watch, found: new Map(found.map(each => [nameOf(each), each.version])) })
+    const versions = new Map(found.map(each => [nameOf(each), each.version]))
+    this.#judged.push({ query, claims, watch, found: versions })
+    if (watch !== undefined) for (const [name, version] of versions) this.#foundWidely.getOrInsert(name, version)
     return found
   }
 
@@ -75,8 +79,7 @@ export class Conditions {
 
   /** The version of a resource that was found, where the commit must build on that very one. */
   foundVersion(type: string, id: string): number | undefined {
-    const name = nameOf({ type, id })
-    return this.#judged.find(({ watch, found }) => watch !== undefined && found.has(name))?.found.get(name)
+    return this.#foundWidely.get(nameOf({ type, id }))
   }
 
   /** Takes the claims for a commit: of conditions that found nothing. What was found has a version, on which commits collide. */

@@ -161,6 +161,8 @@ class Walk {
   readonly #nodes: object[]
   readonly #reads: Reads
   #at = 0
+  /** Of the list that it is at. */
+  #item = 0
 
   constructor(resource: Resource, reads: Reads) {
     this.#nodes = [resource]
@@ -169,13 +171,21 @@ class Walk {
 
   /** @returns whether it has been everywhere */
   goOn(nodes: number): boolean {
-    const until = this.#at + nodes
-    for (; this.#at < until && this.#at < this.#nodes.length; this.#at++) {
+    for (let left = nodes; left > 0 && this.#at < this.#nodes.length; left--) {
       const node = this.#nodes[this.#at] as object
-      if (Array.isArray(node)) for (const item of node) this.#add(item)
-      else this.#look(node as { readonly [element: string]: unknown })
+      if (Array.isArray(node) && !this.#nextItem(node)) continue
+      if (!Array.isArray(node)) this.#look(node as { readonly [element: string]: unknown })
+      this.#at++
     }
     return this.#at === this.#nodes.length
+  }
+
+  /** @returns whether it was the last one */
+  #nextItem(list: readonly unknown[]): boolean {
+    if (this.#item < list.length) this.#add(list[this.#item++])
+    if (this.#item < list.length) return false
+    this.#item = 0
+    return true
   }
 
   #look(node: { readonly [element: string]: unknown }): void {

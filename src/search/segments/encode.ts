@@ -77,7 +77,7 @@ function* writeContained(writer: SegmentWriter, rows: readonly IndexRow[]): Step
     writer.text(type)
     writer.whole(group.length)
     writer.numbers(group.map(({ seq }) => seq))
-    writeIds(
+    yield* writeIds(
       writer,
       group.map(({ fragment }) => fragment),
     )
@@ -85,8 +85,14 @@ function* writeContained(writer: SegmentWriter, rows: readonly IndexRow[]): Step
   }
 }
 
-function writeIds(writer: SegmentWriter, ids: readonly string[]): void {
-  const packed = ids.map(packId)
+/** Ids that are packed, and rows or columns of numbers that are written, before others have a turn; about a millisecond. */
+const rowsAtATime = 1_024
+
+function* writeIds(writer: SegmentWriter, ids: readonly string[]): Steps<void> {
+  const packed: Uint8Array[] = []
+  for (const id of ids) {
+    if (packed.push(packId(id)) % rowsAtATime === 0) yield
+  }
   writer.wholes(packed.map(id => id.length))
   for (const id of packed) writer.raw(id)
 }
@@ -95,9 +101,11 @@ function* writeRows(writer: SegmentWriter, rows: readonly IndexRow[]): Steps<voi
   writer.whole(rows.length)
   if (rows.length === 0) return
   writer.numbers(rows.map(row => row.seq))
+  yield
   writer.wholes(rows.map(({ seq, supersedes }) => (supersedes === undefined ? 0 : seq - supersedes)))
   writer.numbers(rows.map(row => row.lastUpdatedMs))
-  writeIds(
+  yield
+  yield* writeIds(
     writer,
     rows.map(({ id }) => id),
   )

@@ -1,7 +1,6 @@
 import { Problem, spend } from '#kernel'
 import {
   type CodingFact,
-  type ContainsDefinition,
   type Designation,
   type IncludeDefinition,
   joinCanonical,
@@ -10,6 +9,7 @@ import {
 } from '../definitions.ts'
 import type { CodeSystem, Concept } from '../systems/code-system.ts'
 import { type Test, testOf } from './filters.ts'
+import { type Contained, type Expanded, expandedIn, keyIn, type Listed, listedIn } from './listed.ts'
 import { circular, deepest, mostParts, partlyHeld, tooDeep, tooManyParts, unheldSet, unheldSystem } from './refusals.ts'
 
 /** What a value set is judged by: whatever of it is held, and may be seen by who asks. Urls may end in `|version`. */
@@ -55,16 +55,14 @@ interface Part {
   readonly include: IncludeDefinition
   readonly version: string | undefined
   readonly system: CodeSystem | undefined
-  readonly listed: ReadonlyMap<string, ListedConcept> | undefined
+  readonly listed: Listed | undefined
   readonly tests: readonly Test[]
 }
-
-/** The codes of an expansion that was made elsewhere, where that is all a value set has. */
-type Expanded = ReadonlyMap<string, Member>
 
 interface Prepared {
   readonly include: readonly Part[]
   readonly exclude: readonly Part[]
+  /** The codes of an expansion that was made elsewhere, where that is all a value set has. */
   readonly expanded: Expanded | undefined
   readonly withoutInactive: boolean
 }
@@ -163,7 +161,7 @@ export class Membership {
     if (depth >= deepest) throw tooDeep()
     seen.add(valueSet)
     const { include, expanded } = this.#prepare(valueSet)
-    for (const member of expanded?.values() ?? []) yield { ...member, version: member.version }
+    for (const { system, version, code } of expanded?.values() ?? []) yield { system, version, code }
     for (const part of include) {
       const { system, valueSet: [canonical] = [] } = part.include
       if (system !== undefined) yield* codesOf(part, system, words)
@@ -191,12 +189,12 @@ export class Membership {
   #prepare(valueSet: ValueSetDefinition): Prepared {
     const known = this.#prepared.get(valueSet)
     if (known !== undefined) return known
-    const { compose, expansion } = valueSet
+    const { compose } = valueSet
     checkParts(valueSet)
     const prepared = {
       include: (compose?.include ?? []).map(include => this.#part(include)),
       exclude: (compose?.exclude ?? []).map(include => this.#part(include)),
-      expanded: compose === undefined ? expandedOf(expansion?.contains ?? []) : undefined,
+      expanded: compose === undefined ? expandedIn(valueSet) : undefined,
       withoutInactive: compose?.inactive === false,
     }
     this.#prepared.set(valueSet, prepared)
@@ -207,12 +205,11 @@ export class Membership {
     const version = versionOf(include, this.#versions)
     const system =
       include.system === undefined ? undefined : this.#definitions.codeSystem(joinCanonical(include.system, version))
-    const keyOf = keyIn(system)
     return {
       include,
       version: version ?? system?.version,
       system,
-      listed: include.concept === undefined ? undefined : new Map(include.concept.map(one => [keyOf(one.code), one])),
+      listed: listedIn(include, system),
       tests: system === undefined ? [] : (include.filter ?? []).map(filter => testOf(system, filter)),
     }
   }
@@ -242,11 +239,6 @@ export function versionOf({ system = '', version }: IncludeDefinition, versions:
   )
 }
 
-/** Codes of a system that cares for case are themselves; of another one, their small letters. */
-function keyIn(system: CodeSystem | undefined): (code: string) => string {
-  return system?.isCaseSensitive === false ? code => code.toLowerCase() : code => code
-}
-
 /** The first part that has it; else whether one might. */
 function any(parts: readonly Part[], ask: (part: Part) => Finding): Finding {
   let finding: Finding = out
@@ -274,7 +266,7 @@ function differs(asked: string | undefined, held: string | undefined): boolean {
 }
 
 /** What a value set lists belongs to it, whether or not its code system is held. */
-function inList(part: Part, listed: ReadonlyMap<string, ListedConcept>, url: string, code: string): Finding {
+function inList(part: Part, listed: Listed, url: string, code: string): Finding {
   const entry = listed.get(keyIn(part.system)(code))
   if (entry === undefined) return out
   const concept = part.system?.find(entry.code)
@@ -333,25 +325,20 @@ function listable(system: CodeSystem | undefined): Iterable<Concept> {
   )
 }
 
-function expandedOf(contains: readonly ContainsDefinition[], into = new Map<string, Member>()): Expanded {
-  for (const { system, version, code, display, designation, abstract, inactive, contains: below } of contains) {
-    if (system !== undefined && code !== undefined)
-      into.set(`${system}|${code}`, {
-        system,
-        version,
-        code,
-        display,
-        designations: designation ?? [],
-        isAbstract: abstract === true,
-        isInactive: inactive === true,
-      })
-    if (below !== undefined) expandedOf(below, into)
-  }
-  return into
+function inExpansion(expanded: Expanded, { system, code, version }: CodingFact): Finding {
+  const found =
+    system === undefined ? expanded.values().find(each => each.code === code) : expanded.get(`${system}|${code ?? ''}`)
+  return found === undefined || differs(version, found.version) ? out : { is: 'in', member: containedMember(found) }
 }
 
-function inExpansion(expanded: Expanded, { system, code, version }: CodingFact): Finding {
-  const member =
-    system === undefined ? expanded.values().find(each => each.code === code) : expanded.get(`${system}|${code ?? ''}`)
-  return member === undefined || differs(version, member.version) ? out : { is: 'in', member }
+function containedMember({ system, version, code, display, designation, abstract, inactive }: Contained): Member {
+  return {
+    system,
+    version,
+    code,
+    display,
+    designations: designation ?? [],
+    isAbstract: abstract === true,
+    isInactive: inactive === true,
+  }
 }

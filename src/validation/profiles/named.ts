@@ -144,17 +144,22 @@ export function* claimedIn(resource: Resource, asked: readonly string[]): Steps<
     if (!isNode(next)) continue
     if (typeof next.resourceType === 'string') {
       types.add(next.resourceType)
-      for (const profile of new Set(profilesOf(next))) {
+      const claimed = new Set<string>()
+      for (const profile of profilesOf(next)) {
+        if (++count % nodesOfAStep === 0) yield
+        if (claimed.has(profile)) continue
+        claimed.add(profile)
         yield
         appendAll(named, structures([profile]))
       }
       appendAll(named, [...answeredIn(next), ...counterpartsIn(next)])
     }
     if (isExtended(next)) for (const url of urlsOf(next)) urls.add(url)
-    for (const value of Object.values(next)) {
-      if (Array.isArray(value)) appendAll(open, value.filter(isNode))
-      else if (isNode(value)) open.push(value)
-    }
+    for (const value of Object.values(next))
+      for (const each of Array.isArray(value) ? value : [value]) {
+        if (++count % nodesOfAStep === 0) yield
+        if (isNode(each)) open.push(each)
+      }
   }
   return { named: [...named, ...structures([...urls])], types, urls }
 }

@@ -170,6 +170,24 @@ describe('making a segment', () => {
     expect(count).toBeGreaterThan(8)
     expect(bytes).toEqual(encodeSegment(rows))
   })
+
+  it('packs few ids between two steps', () => {
+    let packed = 0
+    const rows = rowsOf(many(8_192)).map(({ id, cells: _, ...row }) => ({
+      ...row,
+      cells: [],
+      get id() {
+        packed++
+        return id
+      },
+    }))
+    const steps = encodeSegmentInSteps(rows)
+    // All ids are taken out of their rows first; then they are packed.
+    let count = 0
+    while (steps.next().done !== true) count++
+    expect([packed, count]).toEqual([8_192, expect.any(Number)])
+    expect(count).toBeGreaterThanOrEqual(8)
+  })
 })
 
 describe('making the row of a large resource', () => {
@@ -244,6 +262,27 @@ describe('making the row of a large resource', () => {
     }
     expect(inSteps.reduce((sum, one) => sum + one)).toBeGreaterThanOrEqual(count)
     expect(Math.max(...inSteps)).toBeLessThan(count / 8)
+  })
+
+  it('looks at few entries of one list between two steps, whatever they are', () => {
+    let looked = 0
+    const note = new Proxy(
+      each(() => ({ text: 'a' })),
+      {
+        get: (all, name) => {
+          looked++
+          return Reflect.get(all, name)
+        },
+      },
+    )
+    const steps = extractRowInSteps(observation('o', { note }), place)
+    const inSteps: number[] = []
+    for (let done = false; !done; looked = 0) {
+      done = steps.next().done === true
+      inSteps.push(looked)
+    }
+    expect(inSteps.reduce((sum, one) => sum + one)).toBeGreaterThanOrEqual(count)
+    expect(Math.max(...inSteps)).toBeLessThan(count)
   })
 
   it.each([

@@ -11,6 +11,7 @@ import {
   filterOperators,
   type IncludeDefinition,
   isMember,
+  listInSteps,
   Membership,
   readCodeSystem,
   subsumes,
@@ -507,5 +508,61 @@ describe('isMember – https://hl7.org/fhir/R4/terminologies.html#strength', () 
         expect([canonical, code, isMember(canonical, url, code)]).toEqual([canonical, code, 'in'])
       expect(isMember(canonical, undefined, 'no such code')).not.toBe('in')
     }
+  })
+})
+
+describe('a value set that lists very many codes', () => {
+  const count = 40_000
+  const system = 'http://a.example'
+  const systemOf = (caseSensitive: boolean) =>
+    atOnce(
+      readCodeSystem({
+        resourceType: 'CodeSystem',
+        url: system,
+        content: 'complete',
+        caseSensitive,
+      } as CodeSystemDefinition),
+    )
+  type Within = (codes: readonly object[]) => object
+  const inPart: Within = concept => ({ compose: { include: [{ system, concept }] } })
+
+  /** Its codes tell how often they are looked at. */
+  function counted(within: Within) {
+    let looked = 0
+    const codes = Array.from({ length: count }, (_, at) => ({
+      system,
+      get code() {
+        looked++
+        return `c${at}`
+      },
+    }))
+    const valueSet = { resourceType: 'ValueSet', status: 'active', ...within(codes) } as unknown as ValueSetDefinition
+    const lookedAt = () => {
+      const before = looked
+      looked = 0
+      return before
+    }
+    return { valueSet, lookedAt }
+  }
+
+  // biome-ignore format: a table is read by its columns
+  it.each<[string, Within, CodeSystem | undefined, string, string]>([
+    ['of a part', inPart, undefined, 'in', 'out'],
+    ['of a system that cares for case', inPart, systemOf(true), 'in', 'out'],
+    ['of one that does not', inPart, systemOf(false), 'in', 'in'],
+    ['that are left out', concept => ({ compose: { include: [], exclude: [{ system, concept }] } }), undefined, 'out', 'out'],
+    ['of an expansion', contains => ({ expansion: { contains } }), undefined, 'in', 'out'],
+    ['deep in an expansion', contains => ({ expansion: { contains: [{ contains }] } }), undefined, 'in', 'out'],
+  ])('has its list made in steps, and once: codes %s', (_, within, held, small, capital) => {
+    const { valueSet, lookedAt } = counted(within)
+    const steps = listInSteps(valueSet, () => held)
+    const inSteps: number[] = []
+    for (let done = false; !done; inSteps.push(lookedAt())) done = steps.next().done === true
+    expect(inSteps.reduce((sum, one) => sum + one)).toBeGreaterThanOrEqual(count)
+    expect(Math.max(...inSteps)).toBeLessThan(count / 2)
+    const membership = new Membership({ codeSystem: () => held, valueSet: () => undefined })
+    const find = (code: string) => membership.find(valueSet, { system, code }).is
+    expect([find('c7'), find('C7')]).toEqual([small, capital])
+    expect(lookedAt()).toBeLessThan(10)
   })
 })

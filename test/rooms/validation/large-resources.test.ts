@@ -2,6 +2,7 @@ import { Tinypool } from 'tinypool'
 import { parseResource, type Resource } from '#fhir'
 import { FairQueue, isProblem } from '#kernel'
 import { checkReferences, createValidator, type Validator } from '#validation'
+import { claimedIn } from '../../../src/validation/profiles/named.ts'
 import { metWhile, mostMetMs } from '../../turns.ts'
 
 const observation = { resourceType: 'Observation', status: 'final', code: { text: 'x' } }
@@ -227,5 +228,34 @@ describe('a large resource that was sent', () => {
     const { metMs, result } = await metWhile(() => validator.validateSent(resource))
     expect(result).toEqual(validator.validate(resource))
     expect(metMs).toBeLessThan(mostMetMs)
+  })
+})
+
+describe('what a resource claims', () => {
+  const count = 40_000
+
+  it.each<[string, (many: readonly unknown[]) => object, unknown]>([
+    ['entries of a list', component => ({ component }), {}],
+    ['profiles', profile => ({ meta: { profile } }), 'http://a.example/p'],
+  ])('is sought some values at a time: %s', (_, within, entry) => {
+    let looked = 0
+    const many = new Proxy(
+      Array.from({ length: count }, () => entry),
+      {
+        get: (all, name) => {
+          looked++
+          return Reflect.get(all, name)
+        },
+      },
+    )
+    const steps = claimedIn({ ...observation, ...within(many) } as unknown as Resource, [])
+    const inSteps: number[] = []
+    for (let done = false; !done; looked = 0) {
+      done = steps.next().done === true
+      inSteps.push(looked)
+    }
+    expect(inSteps.reduce((sum, one) => sum + one)).toBeGreaterThanOrEqual(count)
+    // To take the texts among them is one look at each.
+    expect(inSteps.length).toBeGreaterThan(count / 1_000)
   })
 })
