@@ -197,7 +197,7 @@ export function bringsQuestionnaire(resource: Resource): boolean {
 export function countClaims(resource: Resource): number {
   let count = 0
   walk(resource, (node, _shape, _element, _at, around) => {
-    if (node === around.resource) count += profilesOf(node).length
+    if (node === around.resource) count += profilesOf(node).reduce(sum => sum + 1, 0)
   })
   return count
 }
@@ -214,9 +214,10 @@ function urlsOf(node: Node): readonly string[] {
   )
 }
 
-function profilesOf({ meta }: Node): readonly string[] {
-  const profiles = isNode(meta) ? meta.profile : undefined
-  return Array.isArray(profiles) ? profiles.filter(each => typeof each === 'string') : []
+/** One after the other, for there may be very many. */
+function profilesOf({ meta }: Node): IteratorObject<string> {
+  const profiles: readonly unknown[] = isNode(meta) && Array.isArray(meta.profile) ? meta.profile : []
+  return profiles.values().filter(each => typeof each === 'string')
 }
 
 /**
