@@ -57,6 +57,7 @@ export async function serveHouse(house: House, colleagues: Colleagues = alone): 
     ...(tls === undefined ? {} : { tls: { ...tls, log } }),
   })
   subscriptions.begin()
+  void validator.prepare()
   const endings = beginEndings(house, colleagues)
   const scheme = tls === undefined ? 'http' : 'https'
   return {

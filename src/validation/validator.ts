@@ -31,6 +31,11 @@ export interface Validator {
    * @throws Problem `too-costly` · `validation.too-costly`
    */
   validateSent(resource: Resource, extent?: Extent, owner?: string): Promise<readonly ProblemIssue[]>
+  /**
+   * Makes what the first resources need, a schema in each turn of the event loop and small ones first: what makes them is slow until it
+   * has made some. To be called once others are answered; nobody has to wait for it.
+   */
+  prepare(): Promise<void>
   /** Ends the thread. What is being validated in it is refused. */
   close(): Promise<void>
 }
@@ -68,6 +73,7 @@ export function createValidator(limits?: ThreadLimits): Validator {
       return issuesOf(resource, [...faults, ...answered(open)])
     },
     validateSent,
+    prepare: () => schemas.prepare(),
     close: () => thread.close(),
   }
 }
@@ -131,6 +137,25 @@ const options: Options = {
   code: { optimize: false },
 }
 
+/** What nearly every resource is made of, from the smallest on. */
+const commonest: readonly ShapeName[] = [
+  'Period',
+  'Extension',
+  'Coding',
+  'Reference',
+  'CodeableConcept',
+  'Quantity',
+  'Identifier',
+  'Meta',
+  'Narrative',
+  'HumanName',
+  'ContactPoint',
+  'Address',
+  'Condition',
+  'Patient',
+  'Observation',
+]
+
 class Schemas {
   private readonly ajv = new Ajv(options)
   private readonly compiled = new Map<ShapeName, ValidateFunction>()
@@ -174,6 +199,13 @@ class Schemas {
       throw thrown
     } finally {
       this.makes = true
+    }
+  }
+
+  async prepare(): Promise<void> {
+    for (const name of commonest) {
+      this.schema(name)
+      await (giveWay() ?? nextTurn())
     }
   }
 

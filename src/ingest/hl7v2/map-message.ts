@@ -57,9 +57,10 @@ export interface Read extends Structured {
  * @throws Problem `unsupported` · `ingest.hl7-type-unsupported`, `ingest.hl7-event-unsupported`, `ingest.hl7-query-unanswered`;
  *   `unprocessable` · `ingest.hl7-segment-missing`, `ingest.hl7-segment-misplaced`
  */
-export function readMessage(message: Message, senders: Senders = nobody): Read {
+export function* readMessage(message: Message, senders: Senders = nobody): Steps<Read> {
   const row = messageRowOf(message)
-  return { message, row, sending: sendingOf(message, senders), ...structured(message, row.structure) }
+  yield
+  return { message, row, sending: sendingOf(message, senders), ...(yield* structured(message, row.structure)) }
 }
 
 /** What a message says about one of its patients, who is the patient of `context`. Yields between its groups. */

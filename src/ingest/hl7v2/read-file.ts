@@ -66,7 +66,7 @@ async function outcomesOf(
     if (refused !== undefined) throw refused
     const message = await inTurns(parseMessage(lines, decoder))
     if (isAcknowledgement(message)) return message.segments.map(({ name: row }) => ({ kind: 'unmapped', row }))
-    const read = readMessage(message, context.senders)
+    const read = await inTurns(readMessage(message, context.senders))
     checkProcessing(read)
     // A file is about one patient: who else is the same person is not for it to say.
     if (read.row.merges === true) return [{ kind: 'rejected', row: 'MSH', reason: 'not-supported', expression: place }]

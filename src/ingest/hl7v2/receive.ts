@@ -1,6 +1,6 @@
 import { type Grant, permits } from '#access'
 import type { Resource } from '#fhir'
-import { newResourceId, Problem } from '#kernel'
+import { giveWay, newResourceId, Problem } from '#kernel'
 import type { Record, Txn } from '#record'
 import type { PersonClaims } from '../identity/claims.ts'
 import { inWords } from '../identity/guard.ts'
@@ -74,7 +74,10 @@ export interface Question {
  */
 export async function findPatient(question: Question, record: Record, baseUrl: string): Promise<Subject> {
   const { read, group, grant, choice } = question
+  // The first message of a process brings in the tables of each of these.
+  await giveWay()
   const claims = personOf(read, group)
+  await giveWay()
   if (choice !== undefined) return chosen(choice, claims, question, record)
   if (findingIdentifiers(claims.identifiers).length === 0) throw unnamed(group)
   const asking = { grant, baseUrl }

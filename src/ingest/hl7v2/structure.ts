@@ -1,5 +1,6 @@
 import { Problem } from '#kernel'
 import { lazyTable, perEdition } from '../tables.ts'
+import type { Steps } from '../turns.ts'
 import type { Message, Segment } from './message.ts'
 import { lookUp } from './tables.ts'
 
@@ -86,6 +87,9 @@ export function allSegments(group: Group): readonly Segment[] {
   return [...group.segments, ...group.groups.flatMap(allSegments)]
 }
 
+/** Segments that are put into their groups in one go. */
+const segmentsAtATime = 128
+
 /**
  * A message as groups, in the way its structure says. Senders leave segments out, repeat them, put them elsewhere and add
  * their own: what has no place goes to the nearest group of the same patient that has one for it, or to the patient, but
@@ -95,13 +99,14 @@ export function allSegments(group: Group): readonly Segment[] {
  * @throws Problem `unprocessable` · `ingest.hl7-segment-missing` without PID; `ingest.hl7-segment-misplaced` for a second
  *   PID where the structure has one, and for what stands before the first of several
  */
-export function structured(message: Message, structure: string): Structured {
+export function* structured(message: Message, structure: string): Steps<Structured> {
   const { repeats = false, shared = [], patient = [] } = lookUp(structures().structures, structure) ?? {}
   const header: Segment[] = []
   const early: Segment[] = []
   const patients: OpenGroup[] = []
   let path: OpenGroup[] = []
-  for (const segment of message.segments) {
+  for (const [at, segment] of message.segments.entries()) {
+    if (at % segmentsAtATime === segmentsAtATime - 1) yield
     const [current] = path
     if (segment.name === 'PID') {
       if (!repeats && current !== undefined) throw misplaced(segment)
@@ -111,7 +116,7 @@ export function structured(message: Message, structure: string): Structured {
     else if (current === undefined) early.push(segment)
     else path = placed(segment, homeOf(segment, path, { patients, shared }))
   }
-  placeEarly(early, patients, shared)
+  yield* placeEarly(early, patients, shared)
   return { header, patients }
 }
 
@@ -137,7 +142,11 @@ function homeOf(
 const followers = new Set(['NTE', 'TQ1', 'TQ2'])
 
 /** What stands before the only patient is the patient's; before the first of several it is nobody's to tell, but for what they share. */
-function placeEarly(early: readonly Segment[], patients: readonly OpenGroup[], shared: readonly string[]): void {
+function* placeEarly(
+  early: readonly Segment[],
+  patients: readonly OpenGroup[],
+  shared: readonly string[],
+): Steps<void> {
   const [patient] = patients
   if (patient === undefined)
     throw new Problem('unprocessable', 'ingest.hl7-segment-missing', 'The message has no PID segment.', {
@@ -147,7 +156,10 @@ function placeEarly(early: readonly Segment[], patients: readonly OpenGroup[], s
   const stranger = early.find((segment, at) => !isShared(segment, at))
   if (stranger !== undefined && patients.length > 1) throw misplaced(stranger)
   let path = [patient]
-  for (const segment of early) path = placed(segment, path)
+  for (const [at, segment] of early.entries()) {
+    if (at % segmentsAtATime === segmentsAtATime - 1) yield
+    path = placed(segment, path)
+  }
 }
 
 function misplaced({ name, nth }: Segment): Problem {

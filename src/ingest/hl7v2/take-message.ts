@@ -59,7 +59,7 @@ export async function takeMessage(
 ): Promise<string> {
   checkHeader(message)
   if (isAcknowledgement(message)) return answer(message, [unmapped], given, deps)
-  const read = readMessage(message, deps.senders)
+  const read = await inTurns(readMessage(message, deps.senders))
   checkProcessing(read)
   const { grant, contentDigest: digest, choices = {} } = given
   const merged = read.row.merges === true ? await mergeByMessage(read, { grant, digest, choices }, deps) : nothingMerged

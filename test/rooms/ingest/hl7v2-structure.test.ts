@@ -11,7 +11,7 @@ const msh = (type: string) => `MSH|^~\\&|HIS|CLINIC|||20260210081500+0100||${typ
 const grouped = (structure: string, ...segments: string[]) => {
   const { texts, decoder } = decodeHl7(message(msh('X'), ...segments))
   const [only] = atOnce(splitMessages(texts, defaultLimits)).messages
-  return structured(atOnce(parseMessage(only?.lines ?? [], decoder)), structure)
+  return atOnce(structured(atOnce(parseMessage(only?.lines ?? [], decoder)), structure))
 }
 
 /** `PATIENT(PID PD1 VISIT(PV1))`, each segment with its first field. */
@@ -179,4 +179,18 @@ describe('fields are accounted for', () => {
     ])
     expect(resourcesOf(outcomes)).toHaveLength(3)
   })
+})
+
+it.each([
+  ['in their groups', ['PID|1', 'OBR|1'], 'OBX|1'],
+  ['before their patient', [], 'NTE|1', ['PID|1']],
+])('sorts few of very many segments between two steps: %s', (_, before, many, after: readonly string[] = []) => {
+  const count = 8_192
+  const lines = [msh('ORU^R01^ORU_R01'), 'ORC|1', ...before, ...Array<string>(count).fill(many), ...after]
+  const { texts, decoder } = decodeHl7(message(...lines))
+  const [only] = atOnce(splitMessages(texts, defaultLimits)).messages
+  const steps = structured(atOnce(parseMessage(only?.lines ?? [], decoder)), 'ORU_R01')
+  let paused = 0
+  for (let step = steps.next(); step.done !== true; step = steps.next()) paused++
+  expect(paused).toBeGreaterThanOrEqual(count / 256)
 })

@@ -67,7 +67,7 @@ export function plain(outcomes: readonly Outcome[]): unknown {
 export function hl7Outcomes(bytes: Buffer, of: MapContext = context): Outcome[][] {
   const { texts, decoder } = decodeHl7(bytes)
   return atOnce(splitMessages(texts, defaultLimits)).messages.map(({ lines }) => [
-    ...atOnce(mapMessage(readMessage(atOnce(parseMessage(lines, decoder))), () => of)),
+    ...atOnce(mapMessage(atOnce(readMessage(atOnce(parseMessage(lines, decoder)))), () => of)),
   ])
 }
 

@@ -82,3 +82,32 @@ it('each schema that is made is one – https://json-schema.org/draft-07', () =>
   for (const type of resourceTypes) look(type)
   expect(seen.size).toBeGreaterThan(600)
 })
+
+describe('the first resource of a process', () => {
+  const first = parseResource(
+    JSON.stringify({
+      resourceType: 'Observation',
+      status: 'final',
+      code: { coding: [{ system: 'http://loinc.org', code: '8867-4' }], text: 'x' },
+      subject: { reference: 'Patient/a' },
+      effectivePeriod: { start: '2026-01-01' },
+      valueQuantity: { value: 1, unit: 'mg' },
+    }),
+  )
+
+  it('finds what it is made of made before it came, a schema in each turn', async () => {
+    const validator = createValidator()
+    const prepared = await making(() => validator.prepare())
+    expect(prepared.most).toBe(1)
+    expect(prepared.turns).toBeGreaterThanOrEqual(prepared.made)
+    expect((await making(() => validator.validateSent(first))).made).toBe(0)
+    await validator.close()
+  })
+
+  it('is validated the same while that is being made', async () => {
+    const validator = createValidator()
+    const [, issues] = await Promise.all([validator.prepare(), validator.validateSent(first)])
+    expect(issues).toEqual([])
+    await validator.close()
+  })
+})
