@@ -44,7 +44,7 @@ it.each([
 describe('a resource that is there already', () => {
   const entries = 60_000
   const performer = Array.from({ length: entries }, () => ({ reference: 'Practitioner/a' }))
-  const stood = { resourceType: 'Observation', id: 'o', performer } as unknown as Resource
+  const stood = { resourceType: 'Observation', id: 'o', performer } as Resource
   const edited = withEdits(stood, new Map([['performer', Date.parse('2026-01-01')]]))
   const others = {
     added: new Map([['performer', new Set(['{"reference":"Practitioner/a"}'])]]),

@@ -536,7 +536,7 @@ describe('a value set that lists very many codes', () => {
         return `c${at}`
       },
     }))
-    const valueSet = { resourceType: 'ValueSet', status: 'active', ...within(codes) } as unknown as ValueSetDefinition
+    const valueSet = { resourceType: 'ValueSet', status: 'active', ...within(codes) } as ValueSetDefinition
     const lookedAt = () => {
       const before = looked
       looked = 0

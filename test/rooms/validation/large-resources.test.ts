@@ -248,7 +248,7 @@ describe('what a resource claims', () => {
         },
       },
     )
-    const steps = claimedIn({ ...observation, ...within(many) } as unknown as Resource, [])
+    const steps = claimedIn({ ...observation, ...within(many) } as Resource, [])
     const inSteps: number[] = []
     for (let done = false; !done; looked = 0) {
       done = steps.next().done === true
