@@ -22,6 +22,7 @@ import { type ClientAuthenticator, openClientAuthenticator } from './clients/aut
 import { type Clients, docsClient, openClients } from './clients/clients.ts'
 import { type Fetch, openKeySetFetcher } from './clients/key-set-fetcher.ts'
 import { type Deletions, openDeletions } from './deletion/deletions.ts'
+import { type Emergencies, openEmergencies } from './family/emergencies.ts'
 import { type Guardians, openGuardians } from './family/guardians.ts'
 import { type Invitations, openInvitations } from './family/invitations.ts'
 import { type Leavings, openLeavings } from './family/leavings.ts'
@@ -108,6 +109,7 @@ export interface Parts {
   readonly journeys: ProviderJourneys
   readonly invitations: Invitations
   readonly guardians: Guardians
+  readonly emergencies: Emergencies
   readonly leavings: Leavings
   readonly guardianLeft: GuardianLeft | undefined
   readonly deletions: Deletions
@@ -157,6 +159,11 @@ export const paths = {
   accountInvitationsWithdraw: '/account/invitations/withdraw',
   accountGuardiansChange: '/account/guardians/change',
   accountGuardiansEnd: '/account/guardians/end',
+  accountEmergencies: '/account/emergencies',
+  accountEmergenciesAsk: '/account/emergencies/ask',
+  accountEmergenciesOpen: '/account/emergencies/open',
+  accountEmergenciesRefuse: '/account/emergencies/refuse',
+  accountEmergenciesEnd: '/account/emergencies/end',
   accountFactor: '/account/second-factor',
   accountFactorConfirm: '/account/second-factor/confirm',
   accountFactorCodes: '/account/second-factor/codes',
@@ -236,6 +243,7 @@ export function openParts(options: SmartOptions): Parts {
     journeys: openProviderJourneys({ documents, vault, clock, baseUrl }),
     invitations: openInvitations({ documents, vault, clock }),
     guardians: openGuardians({ documents, clock }),
+    emergencies: openEmergencies({ documents, clock }),
     leavings: openLeavings({ documents }),
     guardianLeft: options.guardianLeft,
     deletions: openDeletions({ documents, record }),

@@ -16,6 +16,7 @@ import { showClaim, useClaim } from './endpoints/claim.ts'
 import { postApproval, postEnd, showClients } from './endpoints/clients.ts'
 import { decideConsent, showConsent } from './endpoints/consent.ts'
 import { askDeletion, keepAccount, showDeletion } from './endpoints/deletion.ts'
+import { askContact, makeContact, openContact, refuseContact, removeContact } from './endpoints/emergency.ts'
 import {
   changeRole,
   endKeeping,
@@ -103,6 +104,11 @@ const rows: readonly Row[] = [
   { method: 'POST', path: paths.accountInvitationsWithdraw, kind: 'page', access: 'session', fields: words('csrf invitation'), redirects: true, handle: withdrawInvitation, summary: 'Takes an invitation back' },
   { method: 'POST', path: paths.accountGuardiansChange, kind: 'page', access: 'session', fields: words('csrf patient guardian role category? until?'), redirects: true, handle: changeRole, summary: 'Changes as what somebody keeps a person by invitation' },
   { method: 'POST', path: paths.accountGuardiansEnd, kind: 'page', access: 'session', fields: words('csrf patient guardian'), redirects: true, handle: endKeeping, summary: 'Ends that somebody keeps a person by invitation' },
+  { method: 'POST', path: paths.accountEmergencies, kind: 'page', access: 'session', fields: words('csrf patient role category? wait current'), handle: makeContact, summary: 'Names somebody who may ask to keep a person in an emergency' },
+  { method: 'POST', path: paths.accountEmergenciesAsk, kind: 'page', access: 'session', fields: words('csrf patient current'), redirects: true, handle: askContact, summary: 'Asks to keep a person in an emergency' },
+  { method: 'POST', path: paths.accountEmergenciesOpen, kind: 'page', access: 'session', fields: words('csrf patient'), redirects: true, handle: openContact, summary: 'Keeps a person in an emergency, where nobody has said no in time' },
+  { method: 'POST', path: paths.accountEmergenciesRefuse, kind: 'page', access: 'session', fields: words('csrf patient contact'), redirects: true, handle: refuseContact, summary: 'Says no to who asked' },
+  { method: 'POST', path: paths.accountEmergenciesEnd, kind: 'page', access: 'session', fields: words('csrf patient contact'), redirects: true, handle: removeContact, summary: 'Ends that somebody may ask' },
   { method: 'POST', path: paths.accountSessions, kind: 'page', access: 'session', fields: words('csrf session'), redirects: true, handle: endSession, summary: 'Logs another browser out, or all others' },
   { method: 'POST', path: paths.accountFactor, kind: 'page', access: 'session', fields: words('csrf current'), handle: proposeFactor, summary: 'A key for one-time codes, to be confirmed' },
   { method: 'POST', path: paths.accountFactorConfirm, kind: 'page', access: 'session', fields: words('csrf setup code'), handle: acceptFactor, summary: 'From now on logging in takes a code' },

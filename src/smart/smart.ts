@@ -181,10 +181,11 @@ async function accountNamed(parts: Parts, name: string): Promise<Account> {
 }
 
 async function forgetPatient(
-  { accounts, permissions, tokens, invitations, guardians }: Parts,
+  { accounts, permissions, tokens, invitations, guardians, emergencies }: Parts,
   patient: string,
 ): Promise<void> {
   await invitations.forget(patient)
+  await emergencies.forget(patient)
   await guardians.forget(patient)
   for (const { id } of await permissions.ofPatient(patient)) await permissions.revoke(id)
   await tokens.deleteOfPatient(patient)

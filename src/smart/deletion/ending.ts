@@ -47,6 +47,7 @@ async function endAccount(deletion: Deletion, parts: EndingParts): Promise<void>
   await endOpened(id, parts, { keepApps: false, keepPasskeys: false, keepLinks: false })
   // Before it is looked who else keeps somebody: whoever accepts does so before that, or not at all.
   await parts.invitations.forgetOf(id)
+  await parts.emergencies.forgetOf(id)
   const begunOne: Deletion = { ...deletion, isBegun: true }
   for (const patient of await fatedOf(id, parts)) await settle(patient, begunOne, parts)
   await record.vacate(id)
@@ -95,7 +96,7 @@ function reliedOn(fate: Fate): readonly string[] {
 
 /** By how things stand at that moment: others may have come or gone since it began. */
 async function settle(patient: string, deletion: Deletion, parts: EndingParts): Promise<void> {
-  const { accountEnds, guardians } = parts
+  const { accountEnds, guardians, emergencies } = parts
   const { account } = deletion
   let fate = await fateOf(patient, account, deletion, parts)
   for (let looks = 1; fate.kind === 'given' && looks < mostLooks; looks++) {
@@ -104,6 +105,7 @@ async function settle(patient: string, deletion: Deletion, parts: EndingParts): 
   }
   if (fate.kind === 'erased') await accountEnds?.erasePatient(patient, actorOf(deletion))
   await guardians.remove(patient, account)
+  await emergencies.forget(patient, account)
   if (fate.kind === 'stays') tellEnd(patient, deletion, 'an account that kept the patient was deleted', parts)
   if (fate.kind !== 'open') return
   // Nobody said it of somebody who came to be alone since it began: they stay here, for the administrator to give to an account.

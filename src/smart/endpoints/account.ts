@@ -86,6 +86,13 @@ const doneWords: Readonly<Record<string, string>> = {
   'role-changed': 'That was changed.',
   'role-failed':
     'Nothing was changed: choose what they may do, of who only looks at least one kind of data, and a last day that has not passed.',
+  emergency: 'You may ask to keep this person in an emergency; below you see how.',
+  'emergency-asked': 'You have asked. Below you see from when on you can, if nobody says no.',
+  'emergency-opened': 'You keep this person from now on, for two weeks.',
+  'emergency-refused': 'Nobody is let in by that: it was said no.',
+  'emergency-ended': 'That has ended.',
+  'emergency-failed':
+    'Nothing was done: that was not your password, it was not asked for or not long enough ago, somebody has said no, you keep the person already, or there were too many tries.',
   withdrawn: 'The invitation was taken back.',
   'invitation-failed':
     'No address was made: that was not your password, it was not said who may do what or until when, the person is kept by invitation of somebody else, or too many invitations are open.',

@@ -5,21 +5,23 @@ import type { Browser } from '../accounts/browsers.ts'
 import { networkCount } from '../accounts/throttle.ts'
 import { loadPeople } from '../consent/people.ts'
 import { readKeeping, readKept } from '../family/as-what.ts'
+import { acceptContact } from '../family/emergency.ts'
 import { acceptGiven, type GivingParts, keptByGiver, offer } from '../family/giving.ts'
 import { accept, changeKeeping, endGuardianship, invite, loadInvitation } from '../family/keeping.ts'
 import { readForm, single } from '../form.ts'
+import { contactPage } from '../pages/emergency.ts'
 import { giftPage, newGiftPage } from '../pages/giving.ts'
 import { invitationPage, newInvitationPage } from '../pages/invitation.ts'
 import { type Parts, paths } from '../parts.ts'
 import { checkTyped } from './login.ts'
 import { type Posted, readPosted } from './posted.ts'
 
-type FamilyParts = GivingParts & Pick<Parts, 'browsers' | 'throttle' | 'baseUrl'>
+export type FamilyParts = GivingParts & Pick<Parts, 'browsers' | 'throttle' | 'baseUrl'>
 
-const back = (done: string) => redirectResponse(`${paths.account}?done=${done}`)
+export const back = (done: string) => redirectResponse(`${paths.account}?done=${done}`)
 
 /** An address to pass on, made after the password and shown this once. */
-async function passOn(
+export async function passOn(
   request: WebRequest,
   parts: FamilyParts,
   make: (asked: Posted & { readonly patient: string }) => Promise<WebResponse>,
@@ -36,7 +38,7 @@ async function passOn(
   }
 }
 
-const addressOf = (secret: string, { baseUrl }: FamilyParts) => `${baseUrl}${paths.invitation}?code=${secret}`
+export const addressOf = (secret: string, { baseUrl }: FamilyParts) => `${baseUrl}${paths.invitation}?code=${secret}`
 
 /** POST `/account/invitations`: an address for somebody who is to keep a person too, after the password. */
 export function makeInvitation(request: WebRequest, parts: FamilyParts): Promise<WebResponse> {
@@ -103,6 +105,7 @@ async function show(
   const { as = { role: 'guardian' } } = invitation
   const name = (await loadPeople(from, parts)).find(({ id }) => id === invitation.patient)?.name ?? 'a person'
   const view = { csrf, headers, code, from: from.name, name, account: login?.account.name, problem }
+  if (invitation.emergency !== undefined) return contactPage({ ...view, as, ...invitation.emergency })
   if (invitation.gives === undefined) return invitationPage({ ...view, as })
   return giftPage({ ...view, keeps: keptByGiver(invitation, parts.clock.nowMs()) })
 }
@@ -116,15 +119,17 @@ export async function showInvitation(request: WebRequest, parts: FamilyParts): P
   return page
 }
 
-/** What an address that was passed on is about: to keep a person too, or in the place of who gives them. */
-async function takeUp(account: Account, code: string, parts: FamilyParts): Promise<'keeping' | 'given'> {
+/** What an address that was passed on is about: to keep a person too, in the place of who gives them, or in an emergency. */
+async function takeUp(account: Account, code: string, parts: FamilyParts): Promise<string> {
   const { invitation } = await loadInvitation(code, parts)
-  if (invitation.gives === undefined) {
-    await accept(account, code, parts)
-    return 'keeping'
-  }
-  await acceptGiven(account, code, parts)
-  return 'given'
+  const [take, done] =
+    invitation.emergency !== undefined
+      ? [acceptContact, 'emergency']
+      : invitation.gives !== undefined
+        ? [acceptGiven, 'given']
+        : [accept, 'keeping']
+  await take(account, code, parts)
+  return done
 }
 
 /** Whoever is invited and has no account makes one with the invitation, and has none if somebody else was faster. */

@@ -6,6 +6,9 @@ import { single } from '../form.ts'
 /** The roles that somebody can be invited to. */
 export const invitedRoles = ['guardian', 'member', 'viewer'] as const satisfies readonly Role[]
 
+/** The days for which somebody can say no, as they may be chosen. */
+export const waitDays = [1, 2, 7, 14, 30] as const
+
 const dayMs = 24 * 60 * 60_000
 
 function refusal(): Problem {
@@ -27,20 +30,31 @@ export function readKept(form: URLSearchParams, nowMs: number): Keeping | undefi
 }
 
 /**
+ * What a form says of an emergency: a role as below, which ends by itself, and `wait`, days for which somebody can say no.
+ *
+ * @throws as `readKeeping`
+ */
+export function readEmergency(form: URLSearchParams): { readonly as: Keeping; readonly waitMs: number } {
+  const days = waitDays.find(each => String(each) === single(form, 'wait'))
+  if (days === undefined || single(form, 'until') !== undefined) throw refusal()
+  return { as: readRole(form), waitMs: days * dayMs }
+}
+
+/**
  * What a form says as what somebody is to keep a person: `role`, of a viewer each `category`, and `until` (a day, which is the last one),
  * or nothing for good.
  *
  * @throws Problem `unprocessable` · `smart.role-invalid`
  */
 export function readKeeping(form: URLSearchParams, nowMs: number): Keeping {
-  const role = invitedRoles.find(each => each === single(form, 'role'))
   const until = single(form, 'until')
+  return { ...readRole(form), ...(until === undefined ? {} : { untilMs: endOf(until, nowMs) }) }
+}
+
+function readRole(form: URLSearchParams): Keeping {
+  const role = invitedRoles.find(each => each === single(form, 'role'))
   if (role === undefined) throw refusal()
   const categories = role === 'viewer' ? categoriesIn(form.getAll('category')) : undefined
   if (categories?.length === 0) throw refusal()
-  return {
-    role,
-    ...(categories === undefined ? {} : { categories }),
-    ...(until === undefined ? {} : { untilMs: endOf(until, nowMs) }),
-  }
+  return { role, ...(categories === undefined ? {} : { categories }) }
 }

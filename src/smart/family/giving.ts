@@ -4,7 +4,7 @@ import { type Account, actorOf } from '../accounts/accounts.ts'
 import { wordsOfKeeping } from '../pages/roles.ts'
 import type { Parts } from '../parts.ts'
 import type { Invitation } from './invitations.ts'
-import { endReach, invitationOver, type KeepingParts, loadInvitation, owns } from './keeping.ts'
+import { endReach, invitationOver, type KeepingParts, keepsAlready, loadInvitation, owns } from './keeping.ts'
 import type { Leaving } from './leavings.ts'
 
 /** What giving a patient away needs. */
@@ -48,7 +48,8 @@ export async function acceptGiven(account: Account, secret: string, parts: Givin
   const { record, invitations, guardians, leavings, clock } = parts
   const { invitation, from } = await loadInvitation(secret, parts)
   const { patient } = invitation
-  if (from.id === account.id) throw new Problem('conflict', 'smart.keeps-already', 'You keep this person already.')
+  if (invitation.gives === undefined) throw invitationOver()
+  if (from.id === account.id) throw keepsAlready()
   const keeps = keptByGiver(invitation, clock.nowMs())
   const given = await record.givePatient({ patient, from: from.id, to: account.id, keeps }, async patients => [
     await invitations.taking(secret),
@@ -95,6 +96,7 @@ async function endOne(leaving: Leaving, parts: GivingParts): Promise<void> {
   // The person was given back since.
   if (keeping?.role === 'owner') return parts.leavings.done(leaving)
   await parts.invitations.forget(patient, account)
+  await parts.emergencies.forget(patient, account)
   if (keeping === undefined) await endReach(account, patient, parts)
   // Copies of what an owner saw.
   await parts.guardianLeft?.(account, patient)

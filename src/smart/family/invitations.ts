@@ -11,6 +11,8 @@ export interface Invitation {
   readonly as?: Keeping
   /** The patient is given away whole: as what the giver keeps them then, or not at all. */
   readonly gives?: { readonly keeps?: Keeping }
+  /** Not at once, but in an emergency: so long after it was asked for, unless somebody says no. */
+  readonly emergency?: { readonly waitMs: number }
   readonly expiresAtMs: number
 }
 

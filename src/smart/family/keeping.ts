@@ -16,6 +16,7 @@ export type KeepingParts = Pick<
   | 'tokens'
   | 'invitations'
   | 'guardians'
+  | 'emergencies'
   | 'guardianLeft'
   | 'deletions'
 >
@@ -64,7 +65,11 @@ export function invitationOver(): Problem {
   return new Problem('forbidden', 'smart.invitation-refused', 'This invitation is not good any more.')
 }
 
-function leaving(): Problem {
+export function keepsAlready(): Problem {
+  return new Problem('conflict', 'smart.keeps-already', 'You keep this person already.')
+}
+
+export function accountLeaving(): Problem {
   const text = 'Your account waits to be deleted, and takes nobody in. Keep your account first, on its page.'
   return new Problem('forbidden', 'smart.account-leaving', text)
 }
@@ -77,12 +82,11 @@ function leaving(): Problem {
 export async function accept(account: Account, secret: string, parts: KeepingParts): Promise<void> {
   const { invitation, from } = await loadInvitation(secret, parts)
   const { patient, as = { role: 'guardian' } } = invitation
-  // To be given a person is another thing, which `acceptGiven` does.
-  if (invitation.gives !== undefined) throw invitationOver()
-  if ((await parts.record.patientsOf(account.id)).includes(patient))
-    throw new Problem('conflict', 'smart.keeps-already', 'You keep this person already.')
+  // To be given a person is another thing, which `acceptGiven` does, and to ask in an emergency a third one, `acceptContact`.
+  if (invitation.gives !== undefined || invitation.emergency !== undefined) throw invitationOver()
+  if ((await parts.record.patientsOf(account.id)).includes(patient)) throw keepsAlready()
   // The record refuses it as well; before that, so that the address is not used up.
-  if ((await parts.deletions.get(account.id)) !== undefined) throw leaving()
+  if ((await parts.deletions.get(account.id)) !== undefined) throw accountLeaving()
   await parts.invitations.take(secret)
   // The list for people first: cut off here, it names somebody who reaches nothing, and can be ended.
   await parts.guardians.add({ patient, account: account.id, from: from.id })
@@ -152,6 +156,8 @@ export async function endGuardianship({ actor, patient, guardian }: Named, parts
   const account = await parts.accounts.get(guardian)
   // The administrator has given the person to them since: it was not by the invitation alone.
   if (account !== undefined && (await owns(account, patient, parts))) return parts.guardians.remove(patient, guardian)
+  // What was asked for in an emergency and has just opened must not open again.
+  await parts.emergencies.refuse(patient, guardian)
   await parts.record.removePatientFrom(guardian, patient)
   await endReach(guardian, patient, parts)
   await parts.guardianLeft?.(guardian, patient)

@@ -1,5 +1,7 @@
 import { html, type Markup } from '#web'
+import { wordsOfEmergency } from '../family/emergency.ts'
 import type { Family, Guardian, KeptPerson, Leaving } from '../family/view.ts'
+import { askedNotes, contactFields, mayAskFields } from './emergency.ts'
 import { giveFields, wordsForGiver } from './giving.ts'
 import { day, lastDay, roleFields, wordsOfKeeping } from './roles.ts'
 
@@ -30,6 +32,7 @@ ${roleFields(person.id, undefined)}
 <input type="password" id="invite-${person.id}" name="current" autocomplete="current-password" required maxlength="256">
 <p><button type="submit" class="plain">Make an invitation</button></p>
 </form></details>
+${contactFields(person, csrf)}
 ${giveFields(person, csrf)}`
 }
 
@@ -64,17 +67,25 @@ ${as.untilMs !== undefined && html`<p class="note">After ${lastDay(as.untilMs)} 
 
 function personEntry(person: KeptPerson, account: string, csrf: string): Markup {
   return html`<li>${person.name}${person.birthDate !== undefined && `, born ${person.birthDate}`}
+${askedNotes(person, csrf)}
 ${person.invited === undefined ? ownFields(person, csrf) : guardedFields(person, person.invited, account, csrf)}</li>`
 }
 
+function wordsOfInvitation(
+  name: string,
+  { as = { role: 'guardian' }, gives, emergency }: Pick<Family['invitations'][number], 'as' | 'gives' | 'emergency'>,
+): string {
+  if (emergency !== undefined)
+    return `Somebody is invited to keep ${name} in an emergency, ${wordsOfEmergency({ as, ...emergency })}. The invitation`
+  if (gives === undefined) return `Somebody is invited to keep ${name} ${wordsOfKeeping(as)}. The invitation`
+  return `${name} is offered to somebody who is to keep them in their own right. ${wordsForGiver(gives.keeps)} The offer`
+}
+
 function invitationEntry(
-  { id, name, as = { role: 'guardian' }, gives, expiresAtMs }: Family['invitations'][number],
+  { id, name, expiresAtMs, ...invitation }: Family['invitations'][number],
   csrf: string,
 ): Markup {
-  const offered =
-    gives === undefined
-      ? `Somebody is invited to keep ${name} ${wordsOfKeeping(as)}. The invitation`
-      : `${name} is offered to somebody who is to keep them in their own right. ${wordsForGiver(gives.keeps)} The offer`
+  const offered = wordsOfInvitation(name, invitation)
   return html`<li><form method="post" action="/account/invitations/withdraw">
 ${offered} is good until ${day(expiresAtMs)}.
 <input type="hidden" name="csrf" value="${csrf}">
@@ -83,8 +94,9 @@ ${offered} is good until ${day(expiresAtMs)}.
 }
 
 /** The people of an account, each with whoever else keeps them. */
-export function familyFields({ people, invitations }: Family, account: string, csrf: string): Markup {
-  if (people.length === 0) return html`<p>Nobody yet.</p>`
+export function familyFields({ people, invitations, mayAsk }: Family, account: string, csrf: string): Markup {
+  if (people.length === 0) return html`<p>Nobody yet.</p>${mayAskFields(mayAsk, account, csrf)}`
   return html`<ul>${people.map(person => personEntry(person, account, csrf))}</ul>
-${invitations.length > 0 && html`<ul>${invitations.map(each => invitationEntry(each, csrf))}</ul>`}`
+${invitations.length > 0 && html`<ul>${invitations.map(each => invitationEntry(each, csrf))}</ul>`}
+${mayAskFields(mayAsk, account, csrf)}`
 }

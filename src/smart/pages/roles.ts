@@ -67,18 +67,23 @@ export const ofGiver: Asked = {
     'Nothing: you see nothing of this person any more, and apps that you let in for this person alone lose their access.',
 }
 
-/** Asks as what somebody keeps a person. `key` makes the ids of fields differ on one page. */
-export function roleFields(key: string, now: Keeping | undefined, { question, who, nothing } = ofInvited): Markup {
+/** Asks as what somebody keeps a person, and until when. `key` makes the ids of fields differ on one page. */
+export function roleFields(key: string, now: Keeping | undefined, asked = ofInvited): Markup {
+  const until = now?.untilMs === undefined ? '' : lastDay(now.untilMs)
+  return html`${roleChoice(now, asked)}
+<label class="field" for="until-${key}">The last day of it, if it is to end by itself</label>
+<input type="date" id="until-${key}" name="until" value="${until}">`
+}
+
+/** Asks as what alone. */
+export function roleChoice(now: Keeping | undefined, { question, who, nothing } = ofInvited): Markup {
   const chosen = now?.role ?? (nothing === undefined ? 'member' : undefined)
   const names = now?.role === 'viewer' ? (now.categories ?? []) : []
-  const until = now?.untilMs === undefined ? '' : lastDay(now.untilMs)
   return html`<fieldset><legend>${question}</legend>
 ${nothing !== undefined && html`<label><input type="radio" name="role" value="nothing" required checked>${nothing}</label>`}
 ${invitedRoles.map(role => html`<label><input type="radio" name="role" value="${role}" required${role === chosen && html` checked`}>${who} ${mayWords[role]}.</label>`)}
 </fieldset>
 <fieldset><legend>Of who only sees what is chosen: what is it?</legend>
 ${Object.entries(viewerCategories).map(([name, { label }]) => html`<label><input type="checkbox" name="category" value="${name}"${names.includes(name) && html` checked`}>${label}</label>`)}
-</fieldset>
-<label class="field" for="until-${key}">The last day of it, if it is to end by itself</label>
-<input type="date" id="until-${key}" name="until" value="${until}">`
+</fieldset>`
 }
