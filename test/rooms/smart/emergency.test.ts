@@ -339,6 +339,16 @@ describe('what may be asked for', () => {
     expect(await codeOf(askInEmergency(await account(bert), emil, parts))).toBe('smart.account-leaving')
   })
 
+  it('is nothing to whom nobody has named, nor where who named keeps the person no more', async () => {
+    await named()
+    const cleo = await newMember(house, 'Cleo')
+    expect(await codeOf(askInEmergency(await account(cleo), emil, parts))).toBe('smart.emergency-over')
+    const gift = { patient: emil, from: anna.account, to: cleo.account, keeps: undefined }
+    await house.record.givePatient(gift, async () => [])
+    expect(await codeOf(askInEmergency(await account(bert), emil, parts))).toBe('smart.emergency-over')
+    expect(await page(bert)).not.toContain('In an emergency')
+  })
+
   it('is of twenty at most', async () => {
     const annas = await account(anna)
     for (let at = 0; at < 20; at++)
