@@ -47,7 +47,7 @@ const numberGrammar = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
  * @see         https://hl7.org/fhir/R4/json.html
  */
 export function parseJson(text: string | Uint8Array, limits: JsonLimits = {}): Json {
-  return new JsonReader(typeof text === 'string' ? text : decode(text), limits.maxDepth ?? deepestJson).read()
+  return new JsonReader(typeof text === 'string' ? text : decode(text), limits).read()
 }
 
 /**
@@ -55,6 +55,9 @@ export function parseJson(text: string | Uint8Array, limits: JsonLimits = {}): J
  * go.
  */
 const mostNames = 10_000
+
+/** Letters of a number of what is sent: no measurement has a hundred, and a number is read, and compared, in one go. */
+export const longestNumber = 4_096
 
 /** Texts up to here are parsed in one go, whatever they hold; it takes a few milliseconds. */
 const shortBytes = 64 * 1024
@@ -74,12 +77,12 @@ export async function parseSentJson(sent: Uint8Array | string): Promise<Json> {
 function* readSentInSteps(sent: Uint8Array | string): Steps<Json> {
   const text = typeof sent === 'string' ? sent : yield* decodeInSteps(sent)
   spend('parsed', yield* countValues(text))
-  return yield* new JsonReader(text, deepestJson, mostNames).readInSteps()
+  return yield* new JsonReader(text, sentLimits).readInSteps()
 }
 
 /** As `parseJson`, in slices: for a long text of our own, which is charged to nobody. */
 export function* parseJsonInSteps(bytes: Uint8Array): Steps<Json> {
-  return yield* new JsonReader(yield* decodeInSteps(bytes), deepestJson).readInSteps()
+  return yield* new JsonReader(yield* decodeInSteps(bytes)).readInSteps()
 }
 
 /**
@@ -172,20 +175,31 @@ function nextOf(what: RegExp, text: string, from: number): number {
   return what.exec(text)?.index ?? text.length
 }
 
+interface ReaderLimits extends JsonLimits {
+  /** Names of one object that is read in steps. */
+  readonly maxNames?: number
+  /** Letters of one number. */
+  readonly maxDigits?: number
+}
+
+/** Of what somebody sends, which may be long. */
+const sentLimits: ReaderLimits = { maxNames: mostNames, maxDigits: longestNumber }
+
 class JsonReader {
   private readonly text: string
   private readonly maxDepth: number
   private readonly maxNames: number
+  private readonly maxDigits: number
   private at = 0
   private values = 0
   /** The place from which on others have their turn before the next value. */
   private pauseAt = lettersAtATime
 
-  /** @param maxNames  of one object that is read in steps */
-  constructor(text: string, maxDepth: number, maxNames = Number.POSITIVE_INFINITY) {
+  constructor(text: string, { maxDepth = deepestJson, maxNames, maxDigits }: ReaderLimits = {}) {
     this.text = text
     this.maxDepth = maxDepth
-    this.maxNames = maxNames
+    this.maxNames = maxNames ?? Number.POSITIVE_INFINITY
+    this.maxDigits = maxDigits ?? Number.POSITIVE_INFINITY
   }
 
   read(): Json {
@@ -411,13 +425,20 @@ class JsonReader {
       this.at = end
       return Number(text.slice(start, end))
     }
-    numberGrammar.lastIndex = start
-    const written = numberGrammar.exec(text)?.[0]
+    const written = this.written(start)
     if (written === undefined) throw this.malformed('a number is wrong')
+    if (written.length > this.maxDigits) throw this.malformed(`a number is longer than ${this.maxDigits} letters`)
     this.at = start + written.length
     const value = numberOf(written)
     if (value === undefined) throw this.malformed('a number is too large or too small')
     return value
+  }
+
+  /** A number as it is written; of one that is too long a little more than it may have. */
+  private written(start: number): string | undefined {
+    const within = this.maxDigits < this.text.length ? this.text.slice(start, start + this.maxDigits + 2) : this.text
+    numberGrammar.lastIndex = within === this.text ? start : 0
+    return numberGrammar.exec(within)?.[0]
   }
 
   private literal(): Json {
@@ -438,6 +459,9 @@ class JsonReader {
   }
 }
 
+/** Letters of a number that JavaScript keeps, whatever its digits. */
+const longestPlain = 15
+
 /**
  * The end of a number of at most 15 digits that JavaScript prints as it is written, or `start` when it needs a closer look:
  * no exponent, no last zero after the point, no negative zero, no zeros in front.
@@ -447,15 +471,16 @@ function plainEnd(text: string, start: number): number {
   const first = text.charCodeAt(at)
   // Past the end the code is NaN, which is neither below nor above.
   if (!(first > zero && first <= nine)) return start
+  const until = start + longestPlain
   let code = first
-  while (code >= zero && code <= nine) code = text.charCodeAt(++at)
+  while (code >= zero && code <= nine && at <= until) code = text.charCodeAt(++at)
   if (code === point) {
     const fraction = at + 1
     code = text.charCodeAt(++at)
-    while (code >= zero && code <= nine) code = text.charCodeAt(++at)
+    while (code >= zero && code <= nine && at <= until) code = text.charCodeAt(++at)
     if (at === fraction || text.charCodeAt(at - 1) === zero) return start
   }
-  return code === 0x65 || code === 0x45 || at - start > 15 ? start : at
+  return code === 0x65 || code === 0x45 || at - start > longestPlain ? start : at
 }
 
 const wholeNumberGrammar = new RegExp(`^${numberGrammar.source}$`)

@@ -7,6 +7,8 @@ import type { Resource } from './resource.ts'
 const valuesOfATurn = 2_000
 /** Formats are looked at letter by letter: so many letters take as long as a value. */
 const lettersOfAValue = 4_096
+/** The same of a narrative, in which whatever could be active is looked for: https://hl7.org/fhir/R4/narrative.html */
+const lettersOfMarkup = 256
 
 /** Whether work on each value of a resource takes so long that others would notice. Looks no further than it must. */
 export function isLarge(resource: Resource): boolean {
@@ -21,12 +23,16 @@ export function weightOf(resource: Resource, most: number): number {
 function weightLeft(value: unknown, left: number): number {
   if (typeof value === 'string') return left - 1 - value.length / lettersOfAValue
   if (typeof value !== 'object' || value === null || value instanceof Decimal) return left - 1
-  let rest = left - 1
+  let rest = left - 1 - markupIn(value) / lettersOfMarkup
   for (const child of Object.values(value)) {
     rest = weightLeft(child, rest)
     if (rest < 0) return rest
   }
   return rest
+}
+
+function markupIn(value: object): number {
+  return 'div' in value && typeof value.div === 'string' ? value.div.length : 0
 }
 
 /** Values that are counted in one go. */

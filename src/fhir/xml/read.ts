@@ -8,7 +8,7 @@ import {
   shapeOf,
   shapeOfElement,
 } from '../definitions.ts'
-import { deepestJson, numberOf } from '../json.ts'
+import { deepestJson, longestNumber, numberOf } from '../json.ts'
 import type { Resource } from '../resource.ts'
 import { textPieces } from '../utf8.ts'
 import { Bounds, xmlBounds } from './bounds.ts'
@@ -359,7 +359,8 @@ const numeric: ReadonlySet<string> = new Set(['decimal', 'integer', 'positiveInt
 /** As JSON has it; a text that is none of its type stays a text, which validation refuses by its element. */
 function jsonOf(text: string, type: string): unknown {
   if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true'
-  return numeric.has(type) ? (numberOf(text) ?? text) : text
+  // One that is too long is told as no number by whoever validates it.
+  return numeric.has(type) && text.length <= longestNumber ? (numberOf(text) ?? text) : text
 }
 
 function attributeOf({ attributes }: SaxesTagNS, name: string): string | undefined {

@@ -1,7 +1,9 @@
+import { Buffer } from 'node:buffer'
 import { GrowBytes, GrowUint32 } from './growable.ts'
 
 /** Looked up once: among other globals than those of Node itself each look-up costs a quarter of a microsecond. */
 const { imul } = Math
+const { compare } = Buffer
 
 /**
  * A list of byte strings in one block: no object per entry, so that a million of them cost their bytes and four more each.
@@ -40,18 +42,38 @@ export class PackedTexts {
     const length = (this.#ends.array[index] as number) - from
     if (length !== bytes.length) return false
     const own = this.#bytes.array
+    if (length >= longText) return compare(own.subarray(from, from + length), bytes) === 0
     for (let i = 0; i < length; i++) if (own[from + i] !== bytes[i]) return false
     return true
   }
 }
 
-/** FNV-1a with a seed and a last stir; spreads, but is no cryptography. */
+/** Texts from here on are gone through four bytes at a time, in a quarter of the time: some are of several MB. */
+const longText = 64
+
+/** FNV-1a with a seed and a last stir, by words where it is long; spreads, but is no cryptography. */
 export function hashBytes(bytes: Uint8Array, from: number, until: number, seed: number): number {
-  let hash = seed | 0
-  for (let i = from; i < until; i++) hash = imul(hash ^ (bytes[i] as number), 0x01000193)
+  const words = until - from < longText ? 0 : (until - from) >>> 2
+  let hash = words === 0 ? seed | 0 : hashWords(bytes, { from, words }, seed | 0)
+  for (let i = from + words * 4; i < until; i++) hash = imul(hash ^ (bytes[i] as number), 0x01000193)
   hash ^= hash >>> 15
   hash = imul(hash, 0x2c1b3c6d)
   return (hash ^ (hash >>> 13)) >>> 0
+}
+
+/** What lies in the upper bits of a word would never come down by multiplying alone. */
+function hashWords(
+  { buffer, byteOffset }: Uint8Array,
+  { from, words }: { readonly from: number; readonly words: number },
+  seed: number,
+): number {
+  const view = new DataView(buffer, byteOffset + from, words * 4)
+  let hash = seed
+  for (let i = 0; i < words; i++) {
+    hash = imul(hash ^ view.getUint32(i * 4, true), 0x85ebca6b)
+    hash ^= hash >>> 15
+  }
+  return hash
 }
 
 /** Number of a byte string, found by hash; open addressing, at most half full. Numbers begin at 0. */

@@ -270,6 +270,19 @@ describe('a long text', () => {
     expect(await parseSentJson(text(10_000))).toEqual(parseJson(text(10_000)))
     expect(parseJson(text(10_001))).toBeDefined()
   })
+
+  it.each<[string, (letters: number) => string]>([
+    ['a fraction', letters => `0.${'1'.repeat(letters - 2)}`],
+    ['zeros at its end', letters => `1.${'0'.repeat(letters - 2)}`],
+    ['an exponent', letters => `-1e${'0'.repeat(letters - 4)}1`],
+  ])('has no number that is longer than anybody would look at in one go: %s', async (_, written) => {
+    const text = (letters: number) => long(`{"a":[1,${written(letters)}]}`)
+    await expect(parseSentJson(text(4_097))).rejects.toMatchObject({ code: 'json.malformed' })
+    await expect(parseSentJson(text(3_000_000))).rejects.toMatchObject({ code: 'json.malformed' })
+    expect(await parseSentJson(text(4_096))).toEqual(parseJson(text(4_096)))
+    // What was stored is read, whatever it is.
+    expect(parseJson(text(4_097))).toBeDefined()
+  })
 })
 
 describe('printing bit by bit', () => {

@@ -404,3 +404,11 @@ describe('XML that is refused', () => {
     expect(await read(xmlOf(resource))).toEqual(resource)
   })
 })
+
+it('a number that is longer than anybody would look at in one go stays a text, which is no number', async () => {
+  const number = (letters: number) => `0.${'1'.repeat(letters - 2)}`
+  const value = async (letters: number) =>
+    read(`<Observation ${fhir}><valueQuantity><value value="${number(letters)}"/></valueQuantity></Observation>`)
+  expect(await value(4_097)).toMatchObject({ valueQuantity: { value: number(4_097) } })
+  expect(printJson((await value(4_096)) as Resource)).toContain(`"value":${number(4_096)}}`)
+})

@@ -1,5 +1,5 @@
 import { Tinypool } from 'tinypool'
-import { parseResource, type Resource } from '#fhir'
+import { isLarge, parseResource, type Resource } from '#fhir'
 import { FairQueue, isProblem } from '#kernel'
 import { checkReferences, createValidator, type Validator } from '#validation'
 import { claimedIn } from '../../../src/validation/profiles/named.ts'
@@ -12,6 +12,11 @@ const components = (count: number, more: object = {}) =>
     valueQuantity: { value: at, unit: 'mg' },
     ...more,
   }))
+
+const narrative = (letters: number) => ({
+  status: 'generated',
+  div: `<div xmlns="http://www.w3.org/1999/xhtml">${'<b>a</b>'.repeat(letters / 8)}</div>`,
+})
 
 function resourceOf(value: object): Resource {
   return parseResource(JSON.stringify(value))
@@ -37,6 +42,22 @@ describe('a large resource that was sent', () => {
   ])('is judged as any other: %s', async (_, value) => {
     const resource = resourceOf(value)
     expect(await validator.validateSent(resource)).toEqual(validator.validate(resource))
+  })
+
+  it.each<[string, (letters: number) => object]>([
+    ['its own', letters => ({ ...observation, text: narrative(letters) })],
+    ['of what it contains', letters => ({ ...observation, contained: [{ ...observation, text: narrative(letters) }] })],
+    [
+      'of a section',
+      letters => ({ resourceType: 'Composition', section: [{ section: [{ text: narrative(letters) }] }] }),
+    ],
+    [
+      'of an entry',
+      letters => ({ resourceType: 'Bundle', entry: [{ resource: { ...observation, text: narrative(letters) } }] }),
+    ],
+  ])('is one with a long narrative, in which much is looked for: %s', (_, holding) => {
+    expect(isLarge(resourceOf(holding(600_000)))).toBe(true)
+    expect(isLarge(resourceOf(holding(60_000)))).toBe(false)
   })
 
   it('is told of as many wrong references that were rewritten as of other faults', async () => {
