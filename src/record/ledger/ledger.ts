@@ -98,6 +98,7 @@ export class Ledger {
   #readingOn: Promise<void> | undefined
   /** False once a commit failed: what it holds may be ahead of the store, and it must be opened anew. */
   alive = true
+  #outcome: PromiseWithResolvers<void> | undefined
   lastUsedMs = 0
 
   private constructor(
@@ -166,15 +167,39 @@ export class Ledger {
   }
 
   /**
-   * Takes in what other processes have appended since. While writes of our own are under way nothing is taken in: if
-   * somebody was faster they will fail, this ledger is discarded, and the next use reads the store anew.
+   * Takes in what other processes have appended since. While writes of our own are under way nothing can be: if somebody was faster they
+   * will fail, and this ledger is discarded. That is waited for, since what was acknowledged elsewhere would be missing till then.
+   *
+   * @returns false when it was discarded before it held all that the store holds: the next use reads the store anew
    */
-  async catchUp(storeHead: number): Promise<void> {
-    if (storeHead > this.#durableHead && this.#pendingHead === this.#durableHead) {
+  async catchUp(storeHead: number): Promise<boolean> {
+    while (storeHead > this.#durableHead && this.#isWriting) {
+      if (!this.alive) return false
+      await this.#nextOutcome()
+    }
+    if (storeHead > this.#durableHead) {
       await this.#catchUpOnce(storeHead)
-      if (this.#pendingHead === this.#durableHead) this.#saw(this.#durableHead, this.#link)
+      // Somebody of this process has begun to write before all was read.
+      if (this.#isWriting) return this.catchUp(storeHead)
+      this.#saw(this.#durableHead, this.#link)
     }
     this.#index.sealSoon()
+    return true
+  }
+
+  get #isWriting(): boolean {
+    return this.#pendingHead !== this.#durableHead
+  }
+
+  /** Resolves when some write of our own has become durable, or all of them have failed. */
+  #nextOutcome(): Promise<void> {
+    this.#outcome ??= Promise.withResolvers()
+    return this.#outcome.promise
+  }
+
+  #hadOutcome(): void {
+    this.#outcome?.resolve()
+    this.#outcome = undefined
   }
 
   pendingAt(seq: number): Stored | undefined {
@@ -186,6 +211,7 @@ export class Ledger {
     this.alive = false
     this.#index.abandon()
     for (const seq of this.#pendingBySeq.keys()) this.#settle(seq)
+    this.#hadOutcome()
   }
 
   /** When the newest entry was written, Unix milliseconds: nothing behind it may seem older. */
@@ -310,6 +336,7 @@ export class Ledger {
       if (seq > this.#durableHead) break
       this.#settle(seq)
     }
+    this.#hadOutcome()
   }
 
   #settle(seq: number): void {

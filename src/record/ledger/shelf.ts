@@ -103,8 +103,11 @@ export class Shelf {
   async fresh(holders: readonly Holder[]): Promise<readonly Ledger[]> {
     const ledgers = await mapFew(holders, ledgersAtOnce, holder => this.open(holder))
     const heads = await this.#rooms.store.heads(holders.map(holder => holder.compartment))
-    await mapFew(ledgers, ledgersAtOnce, ledger => ledger.catchUp(heads.get(ledger.holder.compartment) ?? 0))
-    return ledgers
+    return mapFew(ledgers, ledgersAtOnce, ledger => this.#caughtUp(ledger, heads.get(ledger.holder.compartment) ?? 0))
+  }
+
+  async #caughtUp(ledger: Ledger, head: number): Promise<Ledger> {
+    return (await ledger.catchUp(head)) ? ledger : this.#caughtUp(await this.open(ledger.holder), head)
   }
 
   /** Forgets what a ledger believed; the next use reads it again from the store. */
