@@ -158,12 +158,17 @@ async function open(store: Store): Promise<House> {
 
 /** What is so whatever the house is kept in. */
 export function hiddenWithinReach(openStore: () => Promise<Store>): void {
+  let store: Store
   let house: House
 
   beforeAll(async () => {
-    house = await open(await openStore())
+    store = await openStore()
+    house = await open(store)
   })
-  afterAll(() => house.close())
+  afterAll(async () => {
+    await house.close()
+    await store.close()
+  })
 
   describe.each(who)('with $name', ({ grant: grantFor }) => {
     let grant: Grant

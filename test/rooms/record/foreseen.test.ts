@@ -83,6 +83,7 @@ describe.each(stores)('in two processes on %s', (_, openStores) => {
       expect((await update(reading, grant, { ...heartRate(amsel, 63), id })).version).toBe(4)
     }
     await Promise.all([house.record.close(), other.close()])
+    await Promise.all(new Set([store, otherStore]).values().map(each => each.close()))
   })
 })
 
