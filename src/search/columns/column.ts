@@ -32,13 +32,16 @@ export class Column {
   highs: GrowFloat64 | undefined
   readonly groups: GrowUint32 | undefined
   #lookup: EntryLookup | undefined
+  /** Whose texts these are. */
+  readonly #whole: Column | undefined
   /** The numbers of texts that were given them before: a text keeps its number. */
   readonly #prepared = new WeakMap<Cell, Uint32Array>()
 
-  constructor(source: Source) {
+  constructor(source: Source, whole?: Column) {
     this.source = source
+    this.#whole = whole
     if (source.storage !== 'range') {
-      this.dictionary = new Dictionary()
+      this.dictionary = whole?.dictionary ?? new Dictionary()
       this.ids = new GrowUint32()
     }
     if (source.storage !== 'text') {
@@ -61,6 +64,7 @@ export class Column {
 
   /** The way from a key to entries of the dictionary; always ask with the same function, that of the source's kind. */
   lookup(keysOf: EntryKeys): EntryLookup | undefined {
+    if (this.#whole !== undefined) return this.#whole.lookup(keysOf)
     if (this.dictionary !== undefined) this.#lookup ??= new EntryLookup(this.dictionary, keysOf)
     return this.#lookup
   }
@@ -93,6 +97,22 @@ export class Column {
   /** Whether a place holds a value; only a row without one has an empty place. */
   isFilled(place: number): boolean {
     return this.ids !== undefined ? this.ids.array[place] !== 0 : !Number.isNaN(this.lows?.array[place])
+  }
+
+  /** The values of the rows from one on, with the same numbers of the same texts. */
+  since(from: number): Column {
+    const part = new Column(this.source, this)
+    const first = from < this.rows ? this.startOf(from) : this.places
+    part.rows = Math.max(0, this.rows - from)
+    appendAll(part.ids, this.ids?.array.slice(first, this.places))
+    if (this.highs !== this.lows) part.#splitHighs()
+    appendAll(part.lows, this.lows?.array.slice(first, this.places))
+    if (this.highs !== this.lows) appendAll(part.highs, this.highs?.array.slice(first, this.places))
+    appendAll(part.groups, this.groups?.array.slice(first, this.places))
+    if (this.starts === undefined) return part
+    part.starts = new GrowUint32()
+    for (let row = from; row <= this.rows; row++) part.starts.push(this.startOf(row) - first)
+    return part
   }
 
   /** Gives the texts of a cell their numbers before it is appended, which takes longest. */

@@ -4,6 +4,7 @@ import { type Plan, planOf } from '../extraction/plan.ts'
 import { Column } from './column.ts'
 import { GrowFloat64, GrowUint32 } from './growable.ts'
 import { IdColumn } from './ids.ts'
+import { RowsRemembered } from './rows-remembered.ts'
 
 /** Seq of a row that nothing has replaced. */
 export const alive = 0xffff_ffff
@@ -21,6 +22,7 @@ export class TypeTable {
   /** Seq of the version that replaced or removed the row. */
   readonly deadAt = new GrowUint32()
   readonly updated = new GrowFloat64()
+  readonly remembered = new RowsRemembered()
   /** Whether any row has been replaced or removed. */
   hasDead = false
   readonly #shared: number[] = []
@@ -41,8 +43,10 @@ export class TypeTable {
   }
 
   get sizeBytes(): number {
-    const own = this.ids.sizeBytes + this.seqs.array.byteLength + this.deadAt.array.byteLength
-    return this.columns.reduce((sum, column) => sum + (column?.sizeBytes ?? 0), own + this.updated.array.byteLength)
+    const { ids, seqs, deadAt, updated, remembered } = this
+    const arrays = seqs.array.byteLength + deadAt.array.byteLength + updated.array.byteLength
+    const own = ids.sizeBytes + arrays + remembered.sizeBytes
+    return this.columns.reduce((sum, column) => sum + (column?.sizeBytes ?? 0), own)
   }
 
   /** The column of a source, made if it is not there. */
@@ -65,6 +69,15 @@ export class TypeTable {
   append(seq: number, updatedMs: number, packedId: Uint8Array, cells: readonly Cell[]): void {
     const row = this.place(seq, updatedMs, packedId)
     for (const cell of cells) this.column(cell.source.index).append(row, cell)
+  }
+
+  /** What the rows from one on say, as a table of its own that is only looked at: of what replaced them it knows nothing. */
+  since(from: number): TypeTable {
+    const table = new TypeTable(this.plan.type, this.contained)
+    for (let row = from; row < this.count; row++)
+      table.place(this.seqs.array[row] as number, this.updated.array[row] as number, this.ids.bytes(row))
+    for (const [at, column] of this.columns.entries()) table.columns[at] = column?.since(from)
+    return table
   }
 
   /** Gives the texts of a row to come their numbers. */

@@ -119,7 +119,8 @@ function* numbersToTest(
   rows: Uint8Array | undefined,
 ): Steps<Iterable<number>> {
   // Texts of words are long: those of rows that are out cost nothing, however few there are.
-  if (count <= smallDictionary && column.source.kind !== 'words') return numbersTo(count)
+  const isFew = rows !== undefined && rows.length < count
+  if (count <= smallDictionary && !isFew && column.source.kind !== 'words') return numbersTo(count)
   const keysOf = keys === undefined ? undefined : entryKeys[column.source.kind]
   const lookup = keysOf === undefined ? undefined : column.lookup(keysOf)
   if (lookup !== undefined && keys !== undefined) {

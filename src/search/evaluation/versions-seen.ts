@@ -1,6 +1,6 @@
 import type { Steps } from '#kernel'
 import type { TypeTable } from '../columns/type-table.ts'
-import type { CompartmentIndex } from '../compartment-index.ts'
+import { CompartmentIndex } from '../compartment-index.ts'
 import { pieces } from './pieces.ts'
 import type { Erased, Vision } from './types.ts'
 import { Visibility } from './visibility.ts'
@@ -13,6 +13,8 @@ export interface VersionsSeen {
   readonly isLastSeen: boolean
   /** Whether there is any version that says anything, seen or not. */
   readonly isThere: boolean
+  /** Whether that one was removed since, or went elsewhere. */
+  readonly hasLeft: boolean
   /** The version that stands at the head, if it is seen. */
   readonly current: number | undefined
 }
@@ -23,18 +25,6 @@ export interface Looking {
   /** Nobody unless told. */
   readonly erased?: Erased | undefined
 }
-
-interface Remembered {
-  readonly vision: WeakRef<Vision>
-  readonly erased: number
-  readonly rows: Uint8Array | undefined
-}
-
-/** Of so many who look the rows that they see are remembered: one byte a row each. */
-const mostRemembered = 4
-
-// @NOTE each read of whoever sees some rows alone asks; what a row says never changes.
-const remembered = new WeakMap<TypeTable, Remembered[]>()
 
 /**
  * Which versions of a resource a vision shows in a compartment, of those that others have replaced too, each by what it says itself. What it
@@ -62,11 +52,12 @@ export function* versionsSeen(
     seqs: shown.map(row => table.seqs.array[row] as number),
     isLastSeen,
     isThere: last !== undefined,
+    hasLeft: last !== undefined && !stands,
     current: stands && isLastSeen ? table.seqs.array[last] : undefined,
   }
 }
 
-const nothingSeen: VersionsSeen = { seqs: [], isLastSeen: false, isThere: false, current: undefined }
+const nothingSeen: VersionsSeen = { seqs: [], isLastSeen: false, isThere: false, hasLeft: false, current: undefined }
 
 /** What is seen of one type in one compartment. */
 interface Judged {
@@ -78,11 +69,16 @@ interface Judged {
 
 /**
  * Seqs of some compartments of which a vision shows nothing: versions by what they say, and deletions of what is not seen whole. What is
- * seen in another one of them is seen in each where it lies. Whatever an index does not tell is not among them.
+ * seen in another one of them is seen in each where it lies, and so is its deletion. Whatever an index does not tell is not among them.
  *
+ * @param isBeside  whether what these hold may lie in others too, of which is not known what is seen
  * @returns for each compartment one byte for each seq, 1 where nothing is seen
  */
-export function* seqsUnseen(indexes: readonly CompartmentIndex[], looking: Looking): Steps<readonly Uint8Array[]> {
+export function* seqsUnseen(
+  indexes: readonly CompartmentIndex[],
+  looking: Looking,
+  isBeside = false,
+): Steps<readonly Uint8Array[]> {
   const unseen = new Map(indexes.map(index => [index, new Uint8Array(index.head + 1)]))
   const judged = yield* judgedIn(indexes, looking)
   for (const { index, table } of judged)
@@ -99,8 +95,10 @@ export function* seqsUnseen(indexes: readonly CompartmentIndex[], looking: Looki
       }
     })
     for (const row of table.sharedRows) {
-      const seq = table.seqs.array[row] as number
-      if (marks[seq] === 1 && (yield* isSeenBeside(table, row, indexes, judged))) marks[seq] = 0
+      const seqs = [table.seqs.array[row] as number, table.deadAt.array[row] as number]
+      const marked = seqs.filter(seq => marks[seq] === 1)
+      if (marked.length === 0 || !(isBeside || (yield* isSeenBeside(table, row, indexes, judged)))) continue
+      for (const seq of marked) marks[seq] = 0
     }
   }
   return [...unseen.values()]
@@ -146,19 +144,37 @@ function isSeen(rows: Uint8Array | undefined, row: number): boolean {
   return rows !== undefined && rows[row] !== 0
 }
 
-function* rowsSeen(
-  index: CompartmentIndex,
+function* rowsSeen(index: CompartmentIndex, table: TypeTable, looking: Looking): Steps<Uint8Array | undefined> {
+  const { vision, erased } = looking
+  const count = erased?.count ?? 0
+  const before = table.remembered.of(vision, count)
+  if (before !== undefined && (before.rows === undefined || before.rows.length === table.count)) return before.rows
+  const known = before?.rows
+  // What a row says never changes: only those that came since are looked at.
+  const rows =
+    known === undefined
+      ? yield* rowsOf(index, table, looking)
+      : joined(known, yield* rowsOf(index, table.since(known.length), looking))
+  table.remembered.keep(vision, count, rows)
+  return rows
+}
+
+function* rowsOf(
+  { holder }: CompartmentIndex,
   table: TypeTable,
   { vision, erased }: Looking,
 ): Steps<Uint8Array | undefined> {
-  const count = erased?.count ?? 0
-  const known = remembered.get(table) ?? []
-  const before = known.find(each => each.vision.deref() === vision && each.erased === count)
-  if (before !== undefined && (before.rows === undefined || before.rows.length === table.count)) return before.rows
+  const { type } = table.plan
+  const alone = new CompartmentIndex(holder)
+  alone.tables.set(type, table)
   const moment = { arrivals: new Map(), untilMs: undefined, erased, isEver: true }
-  const rows = yield* new Visibility([index], vision, moment, '').rows(index, table.plan.type)
-  const others = known.filter(each => each !== before && each.vision.deref() !== undefined)
-  const kept = { vision: new WeakRef(vision), erased: count, rows }
-  remembered.set(table, [kept, ...others.slice(0, mostRemembered - 1)])
+  return yield* new Visibility([alone], vision, moment, '').rows(alone, type)
+}
+
+function joined(known: Uint8Array, more: Uint8Array | undefined): Uint8Array {
+  if (more === undefined) return known
+  const rows = new Uint8Array(known.length + more.length)
+  rows.set(known)
+  rows.set(more, known.length)
   return rows
 }
