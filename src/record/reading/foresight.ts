@@ -81,7 +81,8 @@ export class Foresight {
     const asked = read.flat()
     const looking = this.#looking(visionOf(grant, knowingVerbs))
     const indexes = asked.map(({ index }) => index)
-    const unseen = await inSlices(seqsUnseen(indexes, looking))
+    const isBeside = asked.length < patients.length
+    const unseen = await inSlices(seqsUnseen(indexes, looking, isBeside))
     for (const [at, { ledger }] of asked.entries()) seen.set(ledger, seq => unseen[at]?.[seq] !== 1)
     return seen
   }
@@ -95,7 +96,8 @@ export class Foresight {
       if (ledger === undefined || index === undefined) unread.push(compartment)
       else some.set(compartment, await inSlices(versionsSeen(index, named, this.#looking(vision), ledger.durableHead)))
     })
-    return { whole: [...whole, ...unread], some: grant.withheld === undefined ? some : lastCounts(some) }
+    const opened = [...whole, ...unread]
+    return { whole: opened, some: grant.withheld === undefined ? some : lastCounts(some, this.#areRecords(opened)) }
   }
 
   /** The ledgers as they are now; without one where it cannot be opened, which is nothing to those who look for what lies elsewhere. */
@@ -109,6 +111,11 @@ export class Foresight {
       if (only !== undefined && more.length === 0) return [{ compartment: only.compartment }]
       return (await mapFew(holders, ledgersAtOnce, holder => this.#fresh([holder]))).flat()
     }
+  }
+
+  /** Whether somebody's record is among them. */
+  #areRecords(compartments: readonly CompartmentId[]): boolean {
+    return compartments.some(compartment => this.#registry.known(compartment)?.kind !== 'commons')
   }
 
   #looking(vision: Vision) {
@@ -154,10 +161,18 @@ async function indexOf(ledger: Ledger) {
   }
 }
 
-/** What Consents withhold of the version that says something last is withheld of those before it, too. */
-function lastCounts(some: ReadonlyMap<CompartmentId, VersionsSeen>): ReadonlyMap<CompartmentId, VersionsSeen> {
-  const there = [...some].filter(([, { isThere }]) => isThere)
+/**
+ * What Consents withhold of the version that says something last is withheld of those before it, too. Where that one went away, the last
+ * one may lie elsewhere: then each is judged once it is open.
+ *
+ * @param isElsewhere  whether there is a record beside these to which it may have gone
+ */
+function lastCounts(
+  some: ReadonlyMap<CompartmentId, VersionsSeen>,
+  isElsewhere: boolean,
+): ReadonlyMap<CompartmentId, VersionsSeen> {
+  const there = [...some.values()].filter(({ isThere }) => isThere)
   const [only] = there
-  if (only === undefined || there.length > 1 || only[1].isLastSeen) return some
-  return new Map()
+  if (only === undefined || there.length > 1 || only.isLastSeen) return some
+  return isElsewhere && only.hasLeft ? some : new Map()
 }

@@ -133,7 +133,8 @@ export class Histories {
     const heads = ledgers.map(ledger => [ledger.holder.compartment, ledger.durableHead + 1] as const)
     const below = new Map(position === undefined || position.untilMs !== undefined ? heads : position.below)
     const begun = ledgers.filter(ledger => (below.get(ledger.holder.compartment) ?? 0) > 1)
-    const seen = await this.#foresight.seqsSeen(grant, begun)
+    // What was walked before may tell of what is still to come, where both hold the same.
+    const seen = await this.#foresight.seqsSeen(grant, ledgers)
     const walks = begun.map(ledger => {
       const from = { below: below.get(ledger.holder.compartment) ?? 0 }
       return new Walk(ledger, this.#store, { ...from, isSeen: seen.get(ledger) ?? everything })
