@@ -10,12 +10,12 @@ import {
   type Verb,
 } from '#access'
 import { parseStored } from '#fhir'
-import { giveWay, toUtf8 } from '#kernel'
+import { toUtf8 } from '#kernel'
 import type { Erased, Holder } from '#search'
-import type { CompartmentId, Entry, Locator, Store } from '#store'
+import type { CompartmentId, Locator, Store } from '#store'
 import type { DocumentDraft, Vault } from '#vault'
 import type { Ledger } from '../ledger/ledger.ts'
-import type { Located, Named } from '../ledger/opened-versions.ts'
+import type { Located } from '../ledger/opened-versions.ts'
 import type { Shelf } from '../ledger/shelf.ts'
 import type { EnteredNumbers } from '../registry/entered-numbers.ts'
 import type { Household } from '../registry/household.ts'
@@ -24,21 +24,13 @@ import type { Change, Plan, Registry } from '../registry/registry.ts'
 import type { Place, Stored } from '../types.ts'
 import type { Foreseen, Foresight } from './foresight.ts'
 import { type Opening, openInPortions, Portion } from './opening.ts'
-import { lookFor, type Reachable, type Reached } from './reached.ts'
-import { inOrder, seenEntries, seenVersion } from './seen-entries.ts'
-
-/** Versions of a resource, each perhaps of many MB, that are fetched at once. */
-const versionsAtOnce = 4
+import { type Reachable, type Reached, Reaches } from './reached.ts'
+import { type Sought, Versions } from './versions.ts'
 
 /** Hits that are fetched at once. */
 const openedAtOnce = { least: 8, most: 256 }
 
 const anyReading: readonly Verb[] = ['r', 's']
-
-/** What is looked for. */
-export interface Sought extends Named {
-  readonly locator: Locator
-}
 
 /** What a grant reaches: which compartments, which ledgers, which versions. Everything else does not exist for it. */
 export class Reach {
@@ -50,7 +42,8 @@ export class Reach {
   readonly #household: Household
   readonly enteredNumbers: EnteredNumbers
   readonly #foresight: Foresight
-  readonly #reached = new WeakMap<Grant, Reached>()
+  readonly #reaches: Reaches
+  readonly #versions: Versions
 
   constructor(rooms: {
     readonly baseUrl: string
@@ -70,6 +63,11 @@ export class Reach {
     this.#household = rooms.household
     this.enteredNumbers = rooms.enteredNumbers
     this.#foresight = rooms.foresight
+    this.#reaches = new Reaches(rooms.registry)
+    const { store, shelf, foresight } = rooms
+    const isThere = (grant: Grant, located: Stored) => this.#isThere(grant, located)
+    const newest = (grant: Grant, sought: Sought) => this.#durableOf(grant, sought, undefined)
+    this.#versions = new Versions({ store, shelf, foresight, reaches: this.#reaches, isThere, newest })
   }
 
   locator(type: string, id: string): Locator {
@@ -212,7 +210,7 @@ export class Reach {
 
   /** The holder of a compartment, if the grant reaches it. */
   async holderWithin(grant: Grant, compartment: CompartmentId): Promise<Holder | undefined> {
-    return (this.#known(grant) ?? (await this.#look(grant))).holder(compartment)
+    return (this.#reaches.known(grant) ?? (await this.#reaches.look(grant))).holder(compartment)
   }
 
   /**
@@ -245,7 +243,7 @@ export class Reach {
   }
 
   async #holdersWithin(grant: Grant, locator: Locator): Promise<readonly Holder[]> {
-    const reached = this.#known(grant) ?? (await this.#look(grant))
+    const reached = this.#reaches.known(grant) ?? (await this.#reaches.look(grant))
     const pending = this.#shelf.pendingOf(locator).map(({ stored }) => stored.holder)
     const copies = pending.length > 0 ? pending : ((await this.#store.places([locator], undefined)).get(locator) ?? [])
     const holders: Holder[] = []
@@ -290,7 +288,7 @@ export class Reach {
 
   async #newestOf(grant: Grant, sought: Sought, foreseen: Foreseen | undefined): Promise<Located | undefined> {
     const durable = await this.#durableOf(grant, sought, foreseen)
-    const reached = this.#known(grant) ?? (await this.#look(grant))
+    const reached = this.#reaches.known(grant) ?? (await this.#reaches.look(grant))
     const copies = this.#shelf.pendingOf(sought.locator)
     const pending = copies.find(({ stored }) => reached.holder(stored.holder.compartment) !== undefined)
     if (pending === undefined || pending.version <= (durable?.version ?? 0)) return durable
@@ -306,7 +304,7 @@ export class Reach {
 
   async #durableOf(grant: Grant, sought: Sought, foreseen: Foreseen | undefined): Promise<Located | undefined> {
     const { locator } = sought
-    const reached = this.#known(grant) ?? (await this.#look(grant))
+    const reached = this.#reaches.known(grant) ?? (await this.#reaches.look(grant))
     const within = foreseen === undefined ? await allOf(reached) : whereCurrent(foreseen)
     const entry = within?.length === 0 ? undefined : await this.#store.newest(locator, within)
     if (entry === undefined) return this.#atNewHome(grant, sought, reached, foreseen)
@@ -321,7 +319,7 @@ export class Reach {
   /** What is seen of a resource by a grant that does not see alike all that it reaches. */
   async #foresee(grant: Grant, sought: Sought): Promise<Foreseen | undefined> {
     if (seesAlike(grant, sought.type)) return undefined
-    const reached = this.#known(grant) ?? (await this.#look(grant))
+    const reached = this.#reaches.known(grant) ?? (await this.#reaches.look(grant))
     const foreseen = await this.#foresight.of(grant, sought, reached)
     if (foreseen === 'whole') return undefined
     // Of many those are asked where it lies.
@@ -349,107 +347,28 @@ export class Reach {
     return everybody ? this.#registry.holder(compartment) : undefined
   }
 
-  /**
-   * The versions of a resource within reach, newest first, of the copies of a version one; where it went away, a deletion.
-   * Each is opened when it is asked for.
-   *
-   * @param below  begins with the newest version below this one
-   */
-  async *versions(grant: Grant, sought: Sought, below = Number.POSITIVE_INFINITY): AsyncGenerator<Stored> {
-    const reached = await this.#now(grant)
-    const foreseen = await this.#foreseeVersions(grant, sought, reached)
-    const { whole, some } = foreseen ?? { whole: await reached.ids(), some: nothingSeen }
-    const opened = this.#entriesOf(sought.locator, whole, below)
-    let newer: number | undefined
-    for await (const entry of some.size === 0 ? opened : inOrder([opened, ...seenEntries(this.#store, some, below)])) {
-      const { version } = entry
-      const holder = reached.holder(entry.compartment)
-      const isNext = version !== newer && version < below
-      // What only went from one compartment within reach to another has not gone away: a newer version follows at once.
-      const hasNewer = newer === version + 1
-      newer = version
-      if (!isNext || holder === undefined) continue
-      const stored = (await this.#shelf.open(holder)).open(entry)
-      if ((!stored.movedAway || !hasNewer) && (await this.#isThere(grant, stored))) yield stored
-      const pause = giveWay()
-      if (pause !== undefined) await pause
-    }
+  /** The versions of a resource within reach, newest first, of the copies of a version one; where it went away, a deletion. */
+  versions(grant: Grant, sought: Sought, below?: number): AsyncGenerator<Stored> {
+    return this.#versions.all(grant, sought, below)
   }
 
-  /** Nothing where each is to be opened: where all is seen, and where too many would have to be asked. */
-  async #foreseeVersions(grant: Grant, sought: Sought, reached: Reached): Promise<Foreseen | undefined> {
-    const foreseen = await this.#foresight.of(grant, sought, reached)
-    return typeof foreseen === 'string' ? undefined : foreseen
-  }
-
-  /** With the version that is followed by the first one asked for; fetched a few at a time. */
-  async *#entriesOf(locator: Locator, compartments: readonly CompartmentId[], below: number): AsyncGenerator<Entry> {
-    if (compartments.length === 0) return
-    const limit = versionsAtOnce
-    let page = below === Number.POSITIVE_INFINITY ? { limit } : { below: below + 1, limit }
-    for (;;) {
-      const entries = await this.#store.versions(locator, compartments, page)
-      yield* entries
-      const last = entries.at(-1)
-      if (last === undefined || entries.length < limit) return
-      page = { below: last.version, limit }
-    }
-  }
-
-  async version(grant: Grant, sought: Sought, version: number): Promise<Stored | undefined> {
-    const foreseen = await this.#foreseeVersions(grant, sought, await this.#now(grant))
-    return this.#versionOf(grant, sought, version, foreseen)
-  }
-
-  async #versionOf(
-    grant: Grant,
-    sought: Sought,
-    version: number,
-    foreseen: Foreseen | undefined,
-  ): Promise<Stored | undefined> {
-    const reached = await this.#now(grant)
-    const { whole, some } = foreseen ?? { whole: await reached.ids(), some: nothingSeen }
-    const entry =
-      (whole.length === 0 ? undefined : await this.#store.version(sought.locator, version, whole)) ??
-      (await seenVersion(this.#store, some, version))
-    const holder = entry === undefined ? undefined : reached.holder(entry.compartment)
-    if (entry === undefined || holder === undefined) return undefined
-    const stored = (await this.#shelf.open(holder)).open(entry)
-    if (!(await this.#isThere(grant, stored))) return undefined
-    return stored.movedAway && !(await this.wentAway(grant, stored)) ? undefined : stored
+  version(grant: Grant, sought: Sought, version: number): Promise<Stored | undefined> {
+    return this.#versions.one(grant, sought, version)
   }
 
   /** The newest version of the same resource within reach that says anything, whoever sees it; this one where there is no other. */
-  async lastSaid(grant: Grant, stored: Stored): Promise<Stored> {
-    const sought = this.sought(stored.type, stored.id)
-    const newest =
-      (await this.#durableOf(grant, sought, undefined)) ?? (await this.#removalOf(grant, sought, undefined))
-    if (newest === undefined || newest.version <= stored.version) return stored
-    if (!newest.deleted) return newest
-    const before = await this.#versionOf(grant, sought, newest.version - 1, undefined)
-    return before === undefined || before.deleted ? stored : before
+  lastSaid(grant: Grant, stored: Stored): Promise<Stored> {
+    return this.#versions.lastSaid(grant, stored, this.sought(stored.type, stored.id))
   }
 
   /** The removal that took a resource out of reach, if its newest version within reach is one. */
-  async removal(grant: Grant, sought: Sought): Promise<Stored | undefined> {
-    const reached = this.#known(grant) ?? (await this.#look(grant))
-    return this.#removalOf(grant, sought, await this.#foreseeVersions(grant, sought, reached))
-  }
-
-  /** Only who sees all of a type sees a removal. */
-  async #removalOf(grant: Grant, sought: Sought, foreseen: Foreseen | undefined): Promise<Stored | undefined> {
-    const reached = this.#known(grant) ?? (await this.#look(grant))
-    const whole = foreseen?.whole ?? (await reached.ids())
-    const [newest] = whole.length === 0 ? [] : await this.#store.versions(sought.locator, whole, { limit: 1 })
-    const holder = newest === undefined ? undefined : reached.holder(newest.compartment)
-    if (newest === undefined || holder === undefined) return undefined
-    const stored = (await this.#shelf.open(holder)).open(newest)
-    return stored.movedAway ? stored : undefined
+  removal(grant: Grant, sought: Sought): Promise<Stored | undefined> {
+    return this.#versions.removal(grant, sought)
   }
 
   /** Whether a removal took a resource out of reach: then it is told as a deletion, which says no more. */
-  async wentAway(grant: Grant, { type, id, version }: Pick<Stored, 'type' | 'id' | 'version'>): Promise<boolean> {
-    return (await this.version(grant, this.sought(type, id), version + 1)) === undefined
+  wentAway(grant: Grant, { type, id, version }: Pick<Stored, 'type' | 'id' | 'version'>): Promise<boolean> {
+    return this.#versions.wentAway(grant, this.sought(type, id), version)
   }
 
   /** Which of these are in use within reach, and which are in use nowhere; the rest belongs to others. */
@@ -457,7 +376,7 @@ export class Reach {
     grant: Grant,
     sought: readonly Sought[],
   ): Promise<{ readonly within: readonly Sought[]; readonly free: readonly Sought[] }> {
-    const reached = this.#known(grant) ?? (await this.#look(grant))
+    const reached = this.#reaches.known(grant) ?? (await this.#reaches.look(grant))
     const places = await this.#store.places(
       sought.map(({ locator }) => locator),
       undefined,
@@ -514,31 +433,11 @@ export class Reach {
       yield opened.map(({ stored, place: { parts } }) => (parts === undefined ? stored : { ...stored, parts }))
   }
 
-  /** What was found before, if nobody has come or gone since. */
-  #known(grant: Grant): Reached | undefined {
-    const known = this.#reached.get(grant)
-    return known?.generation === this.#registry.generation ? known : undefined
-  }
-
-  async #look(grant: Grant): Promise<Reached> {
-    const reached = await lookFor(grant, this.#registry)
-    this.#reached.set(grant, reached)
-    return reached
-  }
-
-  /** What it reaches now: others may have been taken in or erased since, by another process too. */
-  async #now(grant: Grant): Promise<Reached> {
-    await this.#registry.refresh()
-    return this.#known(grant) ?? this.#look(grant)
-  }
-
   /** All that it reaches now. */
   async ofNow(grant: Grant): Promise<Reachable> {
-    return (await this.#now(grant)).all()
+    return (await this.#reaches.now(grant)).all()
   }
 }
-
-const nothingSeen: Foreseen['some'] = new Map()
 
 /** The compartments that are looked into; undefined for all. */
 async function allOf(reached: Reached): Promise<readonly CompartmentId[] | undefined> {

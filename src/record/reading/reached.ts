@@ -22,7 +22,35 @@ export interface Reached {
   all(): Promise<Reachable>
 }
 
-export async function lookFor(grant: Grant, registry: Registry): Promise<Reached> {
+/** What grants were found to reach. */
+export class Reaches {
+  readonly #registry: Registry
+  readonly #found = new WeakMap<Grant, Reached>()
+
+  constructor(registry: Registry) {
+    this.#registry = registry
+  }
+
+  /** What was found before, if nobody has come or gone since. */
+  known(grant: Grant): Reached | undefined {
+    const known = this.#found.get(grant)
+    return known?.generation === this.#registry.generation ? known : undefined
+  }
+
+  async look(grant: Grant): Promise<Reached> {
+    const reached = await lookFor(grant, this.#registry)
+    this.#found.set(grant, reached)
+    return reached
+  }
+
+  /** What it reaches now: others may have been taken in or erased since, by another process too. */
+  async now(grant: Grant): Promise<Reached> {
+    await this.#registry.refresh()
+    return this.known(grant) ?? this.look(grant)
+  }
+}
+
+async function lookFor(grant: Grant, registry: Registry): Promise<Reached> {
   const isEverybodys = patientsInReach(grant) === 'all' && homeInReach(grant) === 'all'
   return isEverybodys ? everybody(grant, registry) : some(await reachable(grant, registry), grant, registry)
 }
