@@ -147,12 +147,17 @@ const tokens: readonly (readonly [string, Grant])[] = [
 ]
 
 describe.each(stores)('what belongs to others on the %s store – attacks A1 to A17', (_, openStore) => {
+  let store: Store
   let opened: House
 
   beforeAll(async () => {
-    opened = await open(counted(await openStore()))
+    store = await openStore()
+    opened = await open(counted(store))
   })
-  afterAll(() => opened.close())
+  afterAll(async () => {
+    await opened.close()
+    await store.close()
+  })
 
   const worked = async (name: string, id: string, grant: Grant) => {
     const [method, url, asked = {}] = asking[name]?.(id) ?? ['GET', '/']
@@ -184,12 +189,17 @@ function likelihood(first: readonly number[], second: readonly number[]): number
 
 describe.each(stores)('the time of an answer on the %s store', (_, openStore) => {
   const samples = 30
+  let store: Store
   let opened: House
 
   beforeAll(async () => {
-    opened = await open(await openStore())
+    store = await openStore()
+    opened = await open(store)
   })
-  afterAll(() => opened.close())
+  afterAll(async () => {
+    await opened.close()
+    await store.close()
+  })
 
   const time = async (name: string, id: string) => {
     const [method, url, asked = {}] = asking[name]?.(id) ?? ['GET', '/']
