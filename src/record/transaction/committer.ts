@@ -11,6 +11,7 @@ import type { Reach } from '../reading/reach.ts'
 import type { Claims } from './claims.ts'
 import { Conditions, type Obstacle } from './conditions.ts'
 import { untilWon } from './race.ts'
+import { SealingTurns } from './sealing-turns.ts'
 import type { StagedDraft } from './staging.ts'
 import type { Transaction } from './transaction.ts'
 import { UnderWay, type WrittenRow } from './under-way.ts'
@@ -23,6 +24,9 @@ interface Beside {
   /** Records of what is done: nobody waits for them. */
   readonly unhurried?: boolean
 }
+
+/** Whether nobody was faster; undefined while nobody knows. */
+type Won = boolean | undefined
 
 /** Drafts for one ledger, in the order in which they were staged. */
 type Work = Map<Ledger, Draft[]>
@@ -38,6 +42,7 @@ export class Committer {
   readonly #documents: DocumentLedger
   readonly #claims: Claims
   readonly #underWay = new UnderWay()
+  readonly #turns = new SealingTurns()
 
   constructor(rooms: {
     readonly store: Store
@@ -85,9 +90,22 @@ export class Committer {
     await txn.keepKeys()
     // Last, so that nobody has written these documents between the look at them and the commit.
     let documents = await this.#documents.prepare(drafts)
-    for (let others = this.#othersIn(work); others !== undefined; others = this.#othersIn(work)) {
-      await others
+    const tryNow = () => this.#tryNow(work, { txn, documents })
+    for (;;) {
+      // Documents move on while one waits for one's turn, and few commits have any.
+      const tried = drafts.length > 0 ? tryNow() : this.#turns.run(tryNow)
+      const won = await tried
+      if (won !== undefined) return won
       documents = await this.#documents.prepare(drafts)
+    }
+  }
+
+  /** @returns undefined once one is done who appended in slices to the same: it has not been tried */
+  async #tryNow(work: Work, { txn, documents }: Required<Pick<Beside, 'txn' | 'documents'>>): Promise<Won> {
+    const others = this.#othersIn(work)
+    if (others !== undefined) {
+      await others
+      return undefined
     }
     const inTheWay = obstacle(txn, this.#reach)
     if (inTheWay !== undefined) return !(await isOutrun(inTheWay))
@@ -154,12 +172,13 @@ export class Committer {
         if (beside.txn?.conditions.writtenSince() !== undefined) return this.#outrun(work)
       }
       rowsSettled = this.#underWay.add(rowsOf(work, appends))
-      const committing = this.#store.commit({
-        appends: [...appends, ...asserted, ...placed.appends],
-        documents: [...placed.documents, ...(claims?.writes ?? [])],
-        urgent: beside.urgent ?? false,
-        unhurried: beside.unhurried ?? false,
-      })
+      const documents = [...placed.documents, ...(claims?.writes ?? [])]
+      const { urgent = false, unhurried = false } = beside
+      const send = () =>
+        this.#store.commit({ appends: [...appends, ...asserted, ...placed.appends], documents, urgent, unhurried })
+      // Documents are written by others as well, and who has taken ledgers keeps others waiting.
+      const mayWait = documents.length === 0 && release === undefined
+      const committing = mayWait ? this.#turns.handOver(send) : this.#turns.handOverNow(send)
       release?.()
       const result = await committing
       won = result.ok
