@@ -5,6 +5,7 @@ import { defaultLimits, type Rooms } from '#interactions'
 import { openShelf } from '#terminology'
 import software from '../../package.json' with { type: 'json' }
 import { erasePatient, type House } from '../compose.ts'
+import { prepareFirstWrites } from './first-writes.ts'
 import { houseFiles } from './folders.ts'
 import { alone, type Colleagues } from './workers/colleagues.ts'
 
@@ -57,16 +58,19 @@ export async function serveHouse(house: House, colleagues: Colleagues = alone): 
     ...(tls === undefined ? {} : { tls: { ...tls, log } }),
   })
   subscriptions.begin()
-  void validator.prepare()
+  let isServing = true
+  void validator.prepare().then(() => prepareFirstWrites(config.baseUrl, () => isServing))
   const endings = beginEndings(house, colleagues)
   const scheme = tls === undefined ? 'http' : 'https'
   return {
     url: `${scheme}://${host}:${port}`,
     ...(authority === undefined ? {} : { authority }),
-    close: () =>
-      close()
+    close: () => {
+      isServing = false
+      return close()
         .finally(() => endings.stop())
-        .finally(() => shelf.close()),
+        .finally(() => shelf.close())
+    },
   }
 }
 

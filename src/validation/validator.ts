@@ -4,6 +4,7 @@ import type { DataValidationCxt } from 'ajv/dist/types/index.js'
 import { Decimal, isLarge, isResourceType, type Resource, weightOf } from '#fhir'
 import { giveWay, Problem, type ProblemIssue } from '#kernel'
 import { type ThreadLimits, ValidatingThread } from './beside.ts'
+import { commonest, examples } from './commonest.ts'
 import { Content } from './content/content.ts'
 import { pathsIn } from './content/paths.ts'
 import { faultAt } from './faults.ts'
@@ -74,7 +75,10 @@ export function createValidator(limits?: ThreadLimits): Validator {
     },
     validateSent,
     prepare: () => schemas.prepare(),
-    close: () => thread.close(),
+    close: () => {
+      schemas.close()
+      return thread.close()
+    },
   }
 }
 
@@ -137,25 +141,6 @@ const options: Options = {
   code: { optimize: false },
 }
 
-/** What nearly every resource is made of, from the smallest on. */
-const commonest: readonly ShapeName[] = [
-  'Period',
-  'Extension',
-  'Coding',
-  'Reference',
-  'CodeableConcept',
-  'Quantity',
-  'Identifier',
-  'Meta',
-  'Narrative',
-  'HumanName',
-  'ContactPoint',
-  'Address',
-  'Condition',
-  'Patient',
-  'Observation',
-]
-
 class Schemas {
   private readonly ajv = new Ajv(options)
   private readonly compiled = new Map<ShapeName, ValidateFunction>()
@@ -163,6 +148,7 @@ class Schemas {
   private failures = 0
   /** Whether a schema that is not made yet is made in the middle of an examination. */
   private makes = true
+  private isClosed = false
 
   constructor() {
     this.addRule('fhirType', name => this.typeRule(name, false))
@@ -204,9 +190,20 @@ class Schemas {
 
   async prepare(): Promise<void> {
     for (const name of commonest) {
+      if (this.isClosed) return
       this.schema(name)
       await (giveWay() ?? nextTurn())
     }
+    for (const example of examples) {
+      if (this.isClosed) return
+      this.examine(example, 'errors')
+      await (giveWay() ?? nextTurn())
+    }
+  }
+
+  /** Nothing is prepared any more. */
+  close(): void {
+    this.isClosed = true
   }
 
   /** What is wrong, and what of it only the library can tell. */
