@@ -91,10 +91,10 @@ export class Committer {
     // Last, so that nobody has written these documents between the look at them and the commit.
     let documents = await this.#documents.prepare(drafts)
     const tryNow = () => this.#tryNow(work, { txn, documents })
+    // What is placed by a look at documents is outdated when they move on while one waits, and few commits write any.
+    const mayWait = drafts.every(({ op }) => op === 'check')
     for (;;) {
-      // Documents move on while one waits for one's turn, and few commits have any.
-      const tried = drafts.length > 0 ? tryNow() : this.#turns.run(tryNow)
-      const won = await tried
+      const won = await (mayWait ? this.#turns.run(tryNow) : tryNow())
       if (won !== undefined) return won
       documents = await this.#documents.prepare(drafts)
     }
@@ -177,7 +177,8 @@ export class Committer {
       const send = () =>
         this.#store.commit({ appends: [...appends, ...asserted, ...placed.appends], documents, urgent, unhurried })
       // Documents are written by others as well, and who has taken ledgers keeps others waiting.
-      const mayWait = documents.length === 0 && release === undefined
+      const isWritten = placed.appends.length > 0 || (claims !== undefined && claims.writes.length > 0)
+      const mayWait = !isWritten && release === undefined
       const committing = mayWait ? this.#turns.handOver(send) : this.#turns.handOverNow(send)
       release?.()
       const result = await committing
