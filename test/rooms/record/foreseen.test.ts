@@ -2,8 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setImmediate as turn } from 'node:timers/promises'
-import type { Grant } from '#access'
 import type { Record } from '#record'
 import { openMemoryStore, openSqliteStore, type Store } from '#store'
 import {
@@ -19,27 +17,13 @@ import {
   remove,
   update,
 } from './family.ts'
+import { absent, foreseenInTwoProcesses, versionsOf, vital } from './foreseen.ts'
 import { storeWith } from './store-with.ts'
 
 const all = everything()
-const categories = 'http://terminology.hl7.org/CodeSystem/observation-category'
-const vital = `Observation.cruds?category=${categories}|vital-signs`
-const absent = { kind: 'not-found', code: 'record.unknown' }
-
 const folder = mkdtempSync(join(tmpdir(), 'kinhold-foreseen-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 let files = 0
-
-/** Two processes share no turn of an event loop, as they do here. */
-async function heardOf(): Promise<void> {
-  await turn()
-  await turn()
-}
-
-const versionsOf = async (record: Record, grant: Grant, id: string) => {
-  const { items } = await record.reader(grant).history({ type: 'Observation', id, count: 50 })
-  return items.map(({ version }) => version)
-}
 
 const stores: readonly (readonly [string, () => Promise<readonly [Store, Store]>])[] = [
   [
@@ -58,34 +42,7 @@ const stores: readonly (readonly [string, () => Promise<readonly [Store, Store]>
   ],
 ]
 
-describe.each(stores)('in two processes on %s', (_, openStores) => {
-  it('is seen as soon as the other has answered, and hidden as soon as it says something else', async () => {
-    const [store, otherStore] = await openStores()
-    const house = await openTestRecord(store)
-    const other = await house.beside({ store: otherStore })
-    const amsel = (await create(house.record, all, patient('Amsel'))).id
-    const grant = ofPatient(amsel, `patient/${vital}`)
-    const both = [house.record, other, house.record, other] as const
-    for (const [at, writing] of both.entries()) {
-      const reading = both[(at + 1) % both.length] as Record
-      const { id } = await create(writing, grant, heartRate(amsel, 60 + at))
-      await heardOf()
-      expect((await reading.reader(grant).read('Observation', id)).version).toBe(1)
-      await update(writing, all, { ...potassium(amsel, 4), id })
-      await heardOf()
-      await expect(reading.reader(grant).read('Observation', id)).rejects.toMatchObject(absent)
-      await expect(update(reading, grant, { ...heartRate(amsel, 61), id })).rejects.toMatchObject({
-        code: 'record.client-id-refused',
-      })
-      expect(await versionsOf(reading, grant, id)).toEqual([1])
-      await update(writing, all, { ...heartRate(amsel, 62), id })
-      await heardOf()
-      expect((await update(reading, grant, { ...heartRate(amsel, 63), id })).version).toBe(4)
-    }
-    await Promise.all([house.record.close(), other.close()])
-    await Promise.all(new Set([store, otherStore]).values().map(each => each.close()))
-  })
-})
+describe.each(stores)('in two processes on %s', (_, openStores) => foreseenInTwoProcesses(openStores))
 
 describe('versions of what is hidden in part – https://hl7.org/fhir/R4/http.html#vread', () => {
   it('are told each by what it says, whatever stands, page by page, and after a restart', async () => {
