@@ -1,7 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { toHex } from '../ids.ts'
 import type { Compartments } from './compartments.ts'
+import { schemaFaults } from './database.ts'
 import { bucketOf, numberOf, toRowId } from './row-ids.ts'
+import { storeSchema } from './schema.ts'
 
 /** Tells of faults by table, number and count: never of content, and never more than a few of a kind. */
 const faultsOfAKind = 10
@@ -138,6 +140,7 @@ function* limited(faults: Generator<string>): Generator<string> {
 export function findFaults(database: DatabaseSync, compartments: Compartments, chunksPerBlob: number): string[] {
   const kinds = [
     pageFaults(database),
+    schemaFaults(database, storeSchema),
     seqFaults(database, compartments),
     newestFaults(database),
     supersededFaults(database),

@@ -4,6 +4,8 @@ import { closedProblem } from '../closed.ts'
 // The low byte of an extended result code is the code proper: 5 is SQLITE_BUSY, 6 SQLITE_LOCKED.
 const busyCodes: ReadonlySet<number> = new Set([5, 6])
 const constraintCode = 19
+/** SQLITE_AUTH: what a connection of ours does not allow. */
+const refusedCode = 23
 // SQLITE_IOERR_FSYNC
 const flushCode = 1034
 
@@ -62,6 +64,13 @@ export function busyProblem(cause?: unknown): Problem {
   return new Problem('busy', 'store.busy', 'The store is in use by another process.', { retryAfterSeconds: 1, cause })
 }
 
+/** Somebody else has put what runs by itself into a file of ours. */
+export function foreignSchema(cause?: unknown): Problem {
+  const text =
+    'The database file holds a trigger or view, which this program never makes: somebody else has changed it.'
+  return new Problem('fault', 'store.schema-foreign', text, { cause })
+}
+
 /** Whether a row with this key exists. */
 export function isConstraint(error: unknown): boolean {
   return primaryCode(error) === constraintCode
@@ -75,6 +84,7 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (isBusy(error)) return busyProblem(error)
   if (property(error, 'code') === 'ERR_INVALID_STATE') return closedProblem(error)
+  if (primaryCode(error) === refusedCode) return foreignSchema(error)
   const detail = `sqlite result code ${sqliteCode(error) ?? 'none'}`
   const fault =
     storageFaults.get(sqliteCode(error) ?? 0) ?? storageFaults.get(primaryCode(error)) ?? storageFaultOf(error)

@@ -5,7 +5,7 @@ import type { KeyRows, KeyStore, KeysChange, Note, Tombstone, WrappedKey } from 
 import { paramsFrom } from '../key-params.ts'
 import { boundless, type Space } from '../space/space.ts'
 import { pageFaults } from './check.ts'
-import { closingOnFailure, openDatabase, pragmaNumber } from './database.ts'
+import { checkRunsNothing, closingOnFailure, openDatabase, pragmaNumber, schemaFaults } from './database.ts'
 import { toProblem } from './failures.ts'
 import { keysSchema } from './schema.ts'
 import { Scrub } from './scrub.ts'
@@ -211,7 +211,7 @@ class SqliteKeys implements KeyStore {
   }
 
   async check(): Promise<readonly string[]> {
-    return this.#transactions.read(() => [...pageFaults(this.#database)])
+    return this.#transactions.read(() => [...pageFaults(this.#database), ...schemaFaults(this.#database, keysSchema)])
   }
 
   async close(): Promise<void> {
@@ -234,6 +234,7 @@ async function gathered<T>(pages: AsyncIterable<readonly T[]>): Promise<T[]> {
 async function* pagesOf(path: string): AsyncGenerator<KeyRows, void, void> {
   const database = new DatabaseSync(path, { readOnly: true, timeout: 1_000 })
   try {
+    checkRunsNothing(database)
     database.exec('BEGIN')
     for (const table of Object.keys(tables) as Table[])
       for (const rows of inPages(database.prepare(select(table)).iterate())) {
@@ -262,7 +263,7 @@ function* inPages<T>(rows: Iterable<T>): Generator<T[], void, void> {
 /**
  * Opens the keystore in an SQLite file of its own.
  *
- * @throws Problem `fault` · `store.sqlite-too-old` | `store.schema-newer` | `store.not-ours` | `store.failed`;
+ * @throws Problem `fault` · `store.sqlite-too-old` | `store.schema-newer` | `store.schema-foreign` | `store.not-ours` | `store.failed`;
  *         `busy` · `store.busy` when another process holds the file for longer than `waitMs`
  */
 export async function openSqliteKeys(options: SqliteKeysOptions): Promise<KeyStore> {

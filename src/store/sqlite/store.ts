@@ -24,7 +24,7 @@ import { applyAll } from './apply.ts'
 import { Blobs, chunksPerBlob } from './blobs.ts'
 import { findFaults, misplacedIn } from './check.ts'
 import { Compartments } from './compartments.ts'
-import { closingOnFailure, fileAt, openDatabase, pragmaNumber } from './database.ts'
+import { checkRunsNothing, closingOnFailure, fileAt, openDatabase, pragmaNumber } from './database.ts'
 import { Documents } from './documents.ts'
 import { CompartmentDrop } from './drop.ts'
 import { Feed } from './feed.ts'
@@ -347,6 +347,7 @@ class SqliteStore implements Store {
 
   async misplaced(compartment: CompartmentId, fromSeq: number, limit: number): Promise<readonly number[]> {
     return this.#read(() => {
+      checkRunsNothing(this.#parts.database)
       const number = this.#parts.compartments.number(compartment)
       if (number === undefined) return []
       return this.#misplaced(toRowId(number, fromSeq), toRowId(number + 1, 0), limit).map(seqOf)
@@ -368,7 +369,7 @@ class SqliteStore implements Store {
 /**
  * Opens the store in an SQLite file, which several processes may use at once, and removes what a crash has left.
  *
- * @throws Problem `fault` · `store.sqlite-too-old` | `store.schema-newer` | `store.not-ours` | `store.failed`;
+ * @throws Problem `fault` · `store.sqlite-too-old` | `store.schema-newer` | `store.schema-foreign` | `store.not-ours` | `store.failed`;
  *         `busy` · `store.busy` when another process holds the file for longer than `waitMs`
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {

@@ -101,6 +101,12 @@ const edits: Readonly<globalThis.Record<string, (house: Edited) => void>> = {
     data("UPDATE documents SET collection = 'others' WHERE collection = 'tokens'"),
   'the census is damaged': ({ data }) =>
     data("UPDATE documents SET sealed = zeroblob(120) WHERE collection = 'census'"),
+  'a trigger passes over what is written to documents': ({ data }) =>
+    data('CREATE TRIGGER kept BEFORE UPDATE ON documents BEGIN SELECT raise(ignore); END'),
+  'a trigger takes away what is written to a ledger': ({ data }) =>
+    data('CREATE TRIGGER taken AFTER INSERT ON newest BEGIN DELETE FROM newest WHERE entry = NEW.entry; END'),
+  'a trigger passes over what is written to the keystore': ({ keys }) =>
+    keys('CREATE TRIGGER kept BEFORE INSERT ON notes BEGIN SELECT raise(ignore); END'),
   'two keys are swapped': ({ keys }) => {
     const [a, b] = keys("SELECT owner, wrapped FROM keys WHERE kind = 'patient'")
     keys('UPDATE keys SET wrapped = ? WHERE owner = ?', b?.wrapped ?? null, a?.owner ?? null)

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { FixedClock } from '#kernel'
-import { type BlobChunk, checkSqliteFloor, openSqliteKeys, openSqliteStore, sqliteFloor } from '#store'
+import { type BlobChunk, checkSqliteFloor, openSqliteKeys, openSqliteStore, type Store, sqliteFloor } from '#store'
 import { append, chunksOf, codeOf, entry, id, put, sealedForTest } from '../../contracts/store-fixtures.ts'
 import { inDirectory } from './new-directory.ts'
 
@@ -18,6 +18,53 @@ async function tamper(path: string, sql: string): Promise<void> {
   // A store that is open sees what others did from its next turn on.
   await new Promise(setImmediate)
 }
+
+/** What undoes, within the transaction of whoever writes to a table, what they write. */
+const passing = (table: string) =>
+  ['INSERT', 'UPDATE', 'DELETE']
+    .map(what => `CREATE TRIGGER on_${what} BEFORE ${what} ON ${table} BEGIN SELECT raise(ignore); END`)
+    .join(';')
+
+describe('what runs by itself in a file that is open – https://www.sqlite.org/lang_createtrigger.html', () => {
+  it.each<[string, (store: Store) => Promise<unknown>]>([
+    ['documents', store => store.commit({ appends: [], documents: [put('bb', 'x')] })],
+    ['documents', store => store.commit({ appends: [], documents: [put('aa', 'y')] })],
+    ['entries', store => store.commit({ appends: [append(anna, 1, [id('2')])] })],
+    ['newest', store => store.commit({ appends: [append(anna, 1, [id('2')])] })],
+    ['moves', store => store.commit({ appends: [append(anna, 1, [id('2')])] })],
+  ])('never runs, and whoever writes to %s is told', (table, write) =>
+    inDirectory(async directory => {
+      const path = join(directory, 'store.db')
+      const store = await openSqliteStore({ path })
+      await store.commit({ appends: [append(anna, 0, [id('1')])], documents: [put('aa', 'x')] })
+      await tamper(path, passing(table))
+      expect(await codeOf(write(store))).toBe('store.schema-foreign')
+      expect(await store.stats()).toMatchObject({ entries: 1, documents: 1 })
+      expect(await store.check()).toEqual(['schema: 3 tables, indexes, triggers or views were added'])
+      await tamper(path, 'DROP TRIGGER on_INSERT; DROP TRIGGER on_UPDATE; DROP TRIGGER on_DELETE')
+      expect(await store.check()).toEqual([])
+      await write(store)
+      await store.close()
+    }),
+  )
+
+  it('is named where a table was made anew in another way, or an index is gone', () =>
+    inDirectory(async directory => {
+      const path = join(directory, 'store.db')
+      const store = await openSqliteStore({ path })
+      await tamper(
+        path,
+        `DROP INDEX documents_by_group; DROP TABLE documents;
+         CREATE TABLE documents (collection, key, revision, belongs, expires, sealed, UNIQUE (key) ON CONFLICT IGNORE)`,
+      )
+      expect(await store.check()).toEqual([
+        'schema: table documents is missing, or not as it was made',
+        'schema: index documents_by_group is missing, or not as it was made',
+        'schema: index documents_by_expiry is missing, or not as it was made',
+      ])
+      await store.close()
+    }))
+})
 
 describe('the floor of SQLite – https://sqlite.org/wal.html#walresetbug', () => {
   it.each([sqliteFloor, '3.51.4', '3.53.4', '4.0.0', '3.50.7', '3.44.6', '3.44.10'])('takes %s', version => {
@@ -75,6 +122,8 @@ describe('the files of the store', () => {
   it.each([
     ['a later release', 'PRAGMA user_version = 99', 'store.schema-newer'],
     ['another program', 'PRAGMA application_id = 7', 'store.not-ours'],
+    ['whoever put a trigger there', passing('documents'), 'store.schema-foreign'],
+    ['whoever put a view there', 'CREATE VIEW others AS SELECT * FROM documents', 'store.schema-foreign'],
   ])('are refused when they come from %s', (_, sql, code) =>
     inDirectory(async directory => {
       const path = join(directory, 'store.db')
