@@ -1,5 +1,5 @@
 /** Houses that earlier versions left: each is opened by this one, wherever its first start is cut off. */
-import { cp, mkdir, readdir } from 'node:fs/promises'
+import { chmod, cp, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Bundle } from '@medplum/fhirtypes'
 import { randomFrom } from '../random.ts'
@@ -24,6 +24,8 @@ async function homeOf(name: string): Promise<Home> {
     await mkdir(to, { recursive: true, mode: 0o700 })
     await cp(join(cases, name, file), join(to, file))
   }
+  // Git keeps no modes but whether a file is run.
+  await chmod(join(home.keys, 'root.key'), 0o600)
   return home
 }
 
