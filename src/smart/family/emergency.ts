@@ -30,9 +30,12 @@ export function stageOf({ askedAtMs, waitMs }: Emergency, nowMs: number): Stage 
 
 const daysOf = (waitMs: number) => `${waitMs / dayMs} ${waitMs === dayMs ? 'day' : 'days'}`
 
-/** `as a viewer, who sees: …, 7 days after they have asked`. */
-export function wordsOfEmergency({ as, waitMs }: Pick<Emergency, 'as' | 'waitMs'>): string {
-  return `${wordsOfKeeping(as)}, ${daysOf(waitMs)} after they have asked and if nobody has said no`
+/** `as a viewer, who sees: …, 7 days after they have asked`; to who may ask it is `you`. */
+export function wordsOfEmergency(
+  { as, waitMs }: Pick<Emergency, 'as' | 'waitMs'>,
+  who: 'they' | 'you' = 'they',
+): string {
+  return `${wordsOfKeeping(as)}, ${daysOf(waitMs)} after ${who} have asked and if nobody has said no`
 }
 
 function notOwner(): Problem {

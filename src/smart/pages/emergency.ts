@@ -38,7 +38,7 @@ export function contactPage(view: Invited & Pick<Emergency, 'waitMs'>): WebRespo
     content: html`
 ${faultNote(problem)}
 <p><strong>${from}</strong> names you as somebody who can keep the health data of <strong>${name}</strong> in an emergency.</p>
-<p>You see nothing by that. You may ask on your account page, and keep ${name} for ${emergencyDays} days, ${wordsOfEmergency(view)}. You can then ${mayWords[as.role]}.</p>
+<p>You see nothing by that. You may ask on your account page, and keep ${name} for ${emergencyDays} days, ${wordsOfEmergency(view, 'you')}. You can then ${mayWords[as.role]}.</p>
 ${account === undefined ? newcomerFields(view) : memberFields(view, account, 'Be there in an emergency')}`,
   })
 }
@@ -108,7 +108,7 @@ function stageFields({ patient, name, stage }: MayAsk, csrf: string): Markup {
 }
 
 function mayAskEntry(each: MayAsk, account: string, csrf: string): Markup {
-  return html`<li><strong>${each.by}</strong> has named you for an emergency of ${each.name}: you may ask to keep them ${wordsOfEmergency(each)}.
+  return html`<li><strong>${each.by}</strong> has named you for an emergency of ${each.name}: you may ask to keep them ${wordsOfEmergency(each, 'you')}.
 ${each.keptUntilMs === undefined ? stageFields(each, csrf) : html`<p>You keep ${each.name} until ${lastDay(each.keptUntilMs)}.</p>`}
 <form method="post" action="/account/emergencies/end">${hiddenFields(csrf, each.patient)}
 <button type="submit" name="contact" value="${account}" class="plain">I do not want to be there for that any more</button>
@@ -118,6 +118,6 @@ ${each.keptUntilMs === undefined ? stageFields(each, csrf) : html`<p>You keep ${
 /** Whom an account may ask to keep. */
 export function mayAskFields(all: readonly MayAsk[], account: string, csrf: string): Markup {
   if (all.length === 0) return html``
-  return html`<h3>In an emergency</h3>
+  return html`<h2>In an emergency</h2>
 <ul>${all.map(each => mayAskEntry(each, account, csrf))}</ul>`
 }
