@@ -271,6 +271,22 @@ export function ledgerContract(held: Held<Store>, many: number): void {
       expect(pages.map(page => page.length)).toEqual(fewest[limit as 1 | 2 | 3 | 10])
     })
 
+    it('are the same where very many compartments are asked, of which hardly any holds some', async () => {
+      const cleo = id('c')
+      await held.subject.commit({ appends: [append(anna, 0, [pulse], [pulseNeighbour])] })
+      await held.subject.commit({ appends: [append(ben, 0, [pulse, 2]), append(anna, 2, [pulse, 2])] })
+      const change = { appends: [append(cleo, 0, [pulse, 4]), append(anna, 3, [pulse, 3]), append(ben, 1, [pulse, 4])] }
+      expect(await held.subject.commit(change)).toEqual(won)
+      const others = Array.from({ length: 300 }, (_, at) => (0x1000 + at).toString(16).padStart(32, 'f'))
+      const namesOf = (entries: readonly Entry[]) =>
+        entries.map(({ compartment, version }) => `${version} ${compartment}`).sort()
+      for (const within of [[anna, ben, cleo], [anna, cleo], [ben], []])
+        for (const page of [{}, { limit: 1 }, { below: 3 }, { below: 4, limit: 2 }])
+          expect(namesOf(await held.subject.versions(pulse, [...others, ...within], page))).toEqual(
+            namesOf(await held.subject.versions(pulse, within, page)),
+          )
+    })
+
     it('does not take one resource for another whose locator is nearly the same', async () => {
       await held.subject.commit({ appends: [append(anna, 0, [pulse])] })
       expect(await held.subject.newest(pulseNeighbour, [anna])).toBeUndefined()

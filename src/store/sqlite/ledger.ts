@@ -7,7 +7,7 @@ import { firstOf } from '../version-page.ts'
 
 import { type CheckedCommit, checkRestored, headTagBytes, isHead } from '../well-formed.ts'
 import type { Compartments } from './compartments.ts'
-import { type LocatorKey, locatorKey, sealedFromDatabase, seqOf, toRowId } from './row-ids.ts'
+import { type LocatorKey, locatorKey, numberOf, sealedFromDatabase, seqOf, toRowId } from './row-ids.ts'
 import { prepareAll, prepareRow, prepareRows } from './statements.ts'
 
 const columns = 'e.id, e.locator, e.version, e.sealed'
@@ -30,6 +30,9 @@ const within = {
     SELECT e.id, e.version, e.sealed FROM superseded s INDEXED BY superseded_by_entry JOIN entries e ON e.id = s.entry
     WHERE s.bucket = ?1 AND s.entry >= ?3 AND s.entry < ?4 AND e.locator = ?2 AND s.version < ?5
     ORDER BY s.entry DESC LIMIT ?6`,
+  oneSuperseded: `
+    SELECT s.entry FROM superseded s INDEXED BY superseded_by_entry
+    WHERE s.bucket = ?1 AND s.entry >= ?2 ORDER BY s.entry LIMIT 1`,
 } as const
 
 const sql = {
@@ -51,6 +54,9 @@ interface EntryRow {
   readonly version: number
   readonly sealed: Uint8Array
 }
+
+/** Of more of them it is not asked in each whether it holds older versions. */
+const fewCompartments = 64
 
 type PlaceRow = readonly [id: number, version: number]
 type FoundRow = readonly [id: number, version: number, sealed: Uint8Array]
@@ -77,6 +83,7 @@ export class Ledger {
     below: number,
     limit: number,
   ) => readonly FoundRow[]
+  readonly #oneSuperseded: (bucket: number, from: number) => readonly [entry: number] | undefined
   /** Where the statement that is running may look. */
   #reach: ReadonlySet<CompartmentId> = nowhere
 
@@ -91,6 +98,7 @@ export class Ledger {
     this.#newestWithin = prepareRows(database, within.newest)
     this.#versionWithin = prepareRow(database, within.version)
     this.#superseded = prepareRows(database, within.superseded)
+    this.#oneSuperseded = prepareRow(database, within.oneSuperseded)
   }
 
   head(compartment: CompartmentId): number {
@@ -131,13 +139,26 @@ export class Ledger {
     const { bytes, bucket } = locatorKey(locator)
     this.#reach = setOf(compartments)
     const rows = this.#newestWithin(bucket, bytes).filter(([, version]) => version < below)
-    for (const compartment of this.#reach) {
-      const number = this.#compartments.numberForReading(compartment)
-      if (number !== undefined)
-        rows.push(...this.#superseded(bucket, bytes, toRowId(number, 0), toRowId(number + 1, 0), below, limit))
-    }
+    for (const number of this.#reach.size > fewCompartments ? this.#numbersOf(bucket) : this.#numbersWithin())
+      rows.push(...this.#superseded(bucket, bytes, toRowId(number, 0), toRowId(number + 1, 0), below, limit))
     const entries = rows.map(row => this.#entryOf(locator, row)).sort((a, b) => b.version - a.version)
     return firstOf(entries, limit)
+  }
+
+  *#numbersWithin(): Iterable<number> {
+    for (const compartment of this.#reach) {
+      const number = this.#compartments.numberForReading(compartment)
+      if (number !== undefined) yield number
+    }
+  }
+
+  /** Of those within reach the ones that hold older versions of anything in a bucket: to ask each of very many takes a long turn. */
+  *#numbersOf(bucket: number): Iterable<number> {
+    for (let next = this.#oneSuperseded(bucket, 0); next !== undefined; ) {
+      const [entry] = next
+      if (this.#reach.has(this.#compartments.idOfRow(entry))) yield numberOf(entry)
+      next = this.#oneSuperseded(bucket, toRowId(numberOf(entry) + 1, 0))
+    }
   }
 
   version(locator: Locator, version: number, compartments: readonly CompartmentId[]): Entry | undefined {
