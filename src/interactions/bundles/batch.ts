@@ -4,7 +4,7 @@ import { perform } from '../perform.ts'
 import { parsePrefer } from '../rest/prefer.ts'
 import type { Rooms } from '../types.ts'
 import { type BundleInteraction, printAnswer, printWrite } from './bundle-answer.ts'
-import { bundleBytes, sizeOf } from './bundle-bytes.ts'
+import { answerBytes, sizeOf } from './bundle-bytes.ts'
 import { atEntry, type BundleEntry, parseEntry } from './bundle-entry.ts'
 import { isWrite, sideBySide } from './side-by-side.ts'
 import { entriesAtOnce, StillGranted } from './still-granted.ts'
@@ -39,7 +39,7 @@ export const batch: BundleInteraction = async (given, bundle, matcher, rooms) =>
   for (const group of groups)
     for (let from = 0; from < group.length; from += entriesAtOnce)
       await answerAll(group.slice(from, from + entriesAtOnce), asked)
-  return { status: 200, headers: {}, body: bundleBytes({ type: 'batch-response' }, answers) }
+  return { status: 200, headers: {}, body: await answerBytes({ type: 'batch-response' }, answers) }
 }
 
 interface Batch {

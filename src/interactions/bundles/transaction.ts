@@ -16,7 +16,7 @@ import { checkIds, checkNoneMeant, versionConditions, withId } from '../rest/upd
 import { checkWritable } from '../rest/writable.ts'
 import type { FhirResponse, GrantedRequest, Rooms } from '../types.ts'
 import { type BundleInteraction, printAnswer, printWrite } from './bundle-answer.ts'
-import { bundleBytes, sizeOf } from './bundle-bytes.ts'
+import { answerBytes, sizeOf } from './bundle-bytes.ts'
 import { atEntry, forEntry, parseEntry } from './bundle-entry.ts'
 import {
   conditionalReferences,
@@ -61,7 +61,7 @@ export const transaction: BundleInteraction = async (given, bundle, matcher, roo
     answers.push(write === undefined ? await readAnswer(entry, rooms) : writeAnswer(write, bundle.baseUrl, prefer))
     await giveWay()
   }
-  return { status: 200, headers: {}, body: bundleBytes({ type: 'transaction-response' }, answers) }
+  return { status: 200, headers: {}, body: await answerBytes({ type: 'transaction-response' }, answers) }
 }
 
 /** What can be refused before anything is looked up. */
