@@ -1,5 +1,5 @@
 import type { Keeping } from '#access'
-import type { Clock } from '#kernel'
+import { type Clock, mapFew } from '#kernel'
 import type { DocumentDraft, Documents } from '#vault'
 
 /** That an account may come to keep a patient in an emergency: after it has asked, and nobody has said no for a while. */
@@ -57,6 +57,7 @@ export interface Emergencies {
 const collection = 'smart.emergencies'
 /** The same by the account: a document has one group. */
 const byAccount = 'smart.emergencies-of'
+const atOnce = 16
 
 export function openEmergencies({ documents, clock }: { documents: Documents; clock: Clock }): Emergencies {
   const nameOf = (patient: string, account: string) => `${patient} ${account}`
@@ -70,7 +71,7 @@ export function openEmergencies({ documents, clock }: { documents: Documents; cl
 
   async function ofAccount(account: string): Promise<readonly Emergency[]> {
     const named = await documents.list<string>(byAccount, { group: account })
-    const found = await Promise.all(named.map(({ value }) => find(value, account)))
+    const found = await mapFew(named, atOnce, ({ value }) => find(value, account))
     return found.flatMap(each => each?.value ?? []).toSorted(bySince)
   }
 
