@@ -2,6 +2,7 @@ import type { Authority, TlsSource } from '#certificates'
 import type { Config } from '#config'
 import { createApp, listen } from '#http'
 import { defaultLimits, type Rooms } from '#interactions'
+import { isProblem } from '#kernel'
 import { openShelf } from '#terminology'
 import software from '../../package.json' with { type: 'json' }
 import { erasePatient, type House } from '../compose.ts'
@@ -59,7 +60,7 @@ export async function serveHouse(house: House, colleagues: Colleagues = alone): 
   })
   subscriptions.begin()
   let isServing = true
-  void validator.prepare().then(() => prepareFirstWrites(config.baseUrl, () => isServing))
+  void prepare(house, () => isServing)
   const endings = beginEndings(house, colleagues)
   const scheme = tls === undefined ? 'http' : 'https'
   return {
@@ -71,6 +72,17 @@ export async function serveHouse(house: House, colleagues: Colleagues = alone): 
         .finally(() => endings.stop())
         .finally(() => shelf.close())
     },
+  }
+}
+
+/** Nobody waits for it; what fails in it fails again, in words, for who needs it. */
+async function prepare({ config, validator, log }: House, isWanted: () => boolean): Promise<void> {
+  try {
+    await validator.prepare()
+    await prepareFirstWrites(config.baseUrl, isWanted)
+  } catch (error) {
+    const code = isProblem(error) ? error.code : 'unexpected'
+    log.warn('what the first writes need is made when they come', { room: 'commands', code })
   }
 }
 

@@ -141,6 +141,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
     },
   )
   let checked = Promise.resolve()
+  let isChecking = false
   const room = new SliceRoom(rooms.populationBytes ?? defaultPopulationBytes)
   const kept = { room, store, vault, registry, shelf, notes, log, clock, checked: () => checked }
   const populations = { data: new Population('data', kept), audit: new Population('audit', kept) }
@@ -164,7 +165,7 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   })
   const sighting = new Sighting(reach, questions)
   const cursors = new Cursors(vault, documents, clock)
-  const absences = new Absences({ reach, notes, checked: () => checked })
+  const absences = new Absences({ reach, notes, checking: () => (isChecking ? checked : undefined) })
   const histories = new Histories({ store, shelf, registry, reach, questions, sighting, cursors, absences, foresight })
   const following = new Following({ store, shelf, reach, sighting, nowMs: () => clock.nowMs() })
   const contents = new Contents({ store, documents, clock, log, ledger: holder => reach.ledger(holder) })
@@ -197,7 +198,12 @@ export async function openRecord(rooms: RecordRooms): Promise<Record> {
   })
   if (!documentLedger.isLost) await unlessDamaged(log, () => maintenance.finishShredding())
   if (examines(company)) {
-    checked = upkeep.begin(() => notes.checkNoted())
+    isChecking = true
+    checked = upkeep
+      .begin(() => notes.checkNoted())
+      .finally(() => {
+        isChecking = false
+      })
     upkeep.begin(keystore.look)
   }
   const rehousing = new Rehousing({

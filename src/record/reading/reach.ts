@@ -208,6 +208,13 @@ export class Reach {
     return this.#shelf.pendingOf(locator)[0]?.version
   }
 
+  /** The compartments that a grant reaches; undefined where they are more than so many. */
+  async fewWithin(grant: Grant, most: number): Promise<readonly CompartmentId[] | undefined> {
+    const reached = this.#reaches.known(grant) ?? (await this.#reaches.look(grant))
+    const ids = reached.everybody ? undefined : await reached.ids()
+    return ids !== undefined && ids.length <= most ? ids : undefined
+  }
+
   /** The holder of a compartment, if the grant reaches it. */
   async holderWithin(grant: Grant, compartment: CompartmentId): Promise<Holder | undefined> {
     return (this.#reaches.known(grant) ?? (await this.#reaches.look(grant))).holder(compartment)

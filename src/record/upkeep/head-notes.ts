@@ -203,6 +203,18 @@ export class HeadNotes {
         if (!noted.has(compartment)) await this.#lose(compartment, undefined)
   }
 
+  /** The same for some ledgers alone, for who must not wait for all. */
+  async checkNotedOf(compartments: Iterable<CompartmentId>): Promise<void> {
+    const known: Known[] = []
+    for (const compartment of compartments)
+      for (const prefix of Object.values(prefixes)) {
+        const note = await this.#read(prefix, compartment)
+        if (note === 'forged') await this.#lose(compartment, undefined)
+        else if (note !== undefined) known.push([compartment, note])
+      }
+    await this.#checkAll(known)
+  }
+
   /** Whether a ledger of which nothing is noted may be one whose note was taken away. A keystore that is older has its own notes. */
   get mayBeMissing(): boolean {
     const { fault } = this.#rooms.vault.keys

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Grant } from '#access'
 import type { Record } from '#record'
-import { openMemoryKeys, openSqliteStore } from '#store'
+import { type KeyStore, openMemoryKeys, openSqliteStore } from '#store'
 import { cutNewest } from '../../journeys/rollback/rows.ts'
 import { create, everything, grantOf, heartRate, ofPatient, openTestRecord, patient } from './family.ts'
 
@@ -17,8 +17,23 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
+/** Keys of which the heads of all ledgers come late; a single one does not. */
+function slowOnes(keys: KeyStore, come: Promise<void> | undefined): KeyStore {
+  return new Proxy(keys, {
+    get: (of, name) => {
+      const member = Reflect.get(of, name)
+      if (name === 'notes')
+        return async (prefix: string) => {
+          if (prefix === 'head:') await come
+          return keys.notes(prefix)
+        }
+      return typeof member === 'function' ? member.bind(of) : member
+    },
+  })
+}
+
 /** Two people and what is nobody's; of a ledger the newest entry is cut off while nobody has it open, as a log whose end cannot be read does. */
-async function cutOff(which: 'amsel' | 'commons') {
+async function cutOff(which: 'amsel' | 'commons', notes: { readonly come?: Promise<void> } = {}) {
   const path = join(folder, 'store.sqlite')
   const keys = openMemoryKeys()
   const store = await openSqliteStore({ path })
@@ -35,7 +50,7 @@ async function cutOff(which: 'amsel' | 'commons') {
   await store.close()
   cutNewest(path, last.holder.compartment)
   const opened = await openSqliteStore({ path })
-  const { record: again } = await openTestRecord(opened, keys)
+  const { record: again } = await openTestRecord(opened, slowOnes(keys, notes.come))
   return { record: again, store: opened, amsel, drossel, kept, last }
 }
 
@@ -81,6 +96,17 @@ describe('what is not found while a ledger shows less than was written – https
     const { record, store, amsel, last } = await cutOff('commons')
     expect(await told(record, all, 'Organization', last.id)).toEqual(each(lost))
     expect(await told(record, ofPatient(amsel.id), 'Observation', 'never-was')).toEqual(each(unknown))
+    await record.close()
+    await store.close()
+  })
+
+  it('is told before the start has come to that ledger, and others do not wait for the start', async () => {
+    const start = Promise.withResolvers<void>()
+    const { record, store, amsel, drossel, last } = await cutOff('amsel', { come: start.promise })
+    expect(await told(record, ofPatient(amsel.id), 'Observation', last.id)).toEqual(each(lost))
+    expect(await told(record, ofPatient(drossel.id), 'Observation', last.id)).toEqual(each(unknown))
+    start.resolve()
+    expect(await told(record, all, 'Observation', last.id)).toEqual(each(lost))
     await record.close()
     await store.close()
   })
