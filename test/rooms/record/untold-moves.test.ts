@@ -9,6 +9,7 @@ import { openMemoryKeys, openSqliteStore, type Store } from '#store'
 import { silentLog } from '../../../src/kernel/index.ts'
 import { MovesWatch } from '../../../src/record/upkeep/moves-watch.ts'
 import { create, everything, heartRate, ids, openTestRecord, patient, queryOf } from './family.ts'
+import { storeWith } from './store-with.ts'
 
 const all = everything()
 /** Within which a process that runs must have seen it; slow machines get more than the seconds that are promised. */
@@ -41,7 +42,7 @@ beforeEach(async () => {
   const path = join(folder, `${houses++}.sqlite`)
   own = await openSqliteStore({ path })
   other = await openSqliteStore({ path })
-  const opened = await openTestRecord(own, openMemoryKeys(), { searchedApart: 0 })
+  const opened = await openTestRecord(cutBehind(own), openMemoryKeys(), { searchedApart: 0 })
   writes = opened.record
   who = (await create(writes, all, patient('Amsel'))).id
   reads = await opened.beside({ store: other, searchedApart: 0, log })
@@ -58,19 +59,33 @@ afterEach(async () => {
   await Promise.all([own.close(), other.close()])
 })
 
-/** What becomes of each row as it is written, so that nobody ever sees it as it was. */
+/** What becomes of each row once it was written, in the same turn of the event loop, so that nobody here sees it as it was. */
 const cuts: Readonly<globalThis.Record<string, string>> = {
-  'are taken away': 'DELETE FROM moves WHERE at = NEW.at',
-  'name another compartment': 'UPDATE moves SET number = 1 WHERE at = NEW.at',
-  'are all taken away': 'DELETE FROM moves',
+  'are taken away': 'DELETE FROM moves WHERE at > :before',
+  'name another compartment': 'UPDATE moves SET number = 1 WHERE at > :before',
+  'are all taken away': 'DELETE FROM moves WHERE at > :before OR at <= :before',
 }
 
+let cutting: string | undefined
+
+/** A store behind whose commits somebody cuts. */
+const cutBehind = (store: Store): Store =>
+  storeWith(store, {
+    commit: async commit => {
+      if (cutting === undefined) return store.commit(commit)
+      const before = Number(database.prepare('SELECT max(at) AS at FROM moves').get()?.at ?? 0)
+      const result = await store.commit(commit)
+      database.prepare(cutting).run({ before })
+      return result
+    },
+  })
+
 async function hidden<T>(cut: string, work: () => Promise<T>): Promise<T> {
-  database.exec(`CREATE TRIGGER hiding AFTER INSERT ON moves BEGIN ${cut}; END`)
+  cutting = cut
   try {
     return await work()
   } finally {
-    database.exec('DROP TRIGGER hiding')
+    cutting = undefined
   }
 }
 
