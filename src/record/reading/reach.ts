@@ -368,6 +368,12 @@ export class Reach {
     return this.#versions.lastSaid(grant, stored, this.sought(stored.type, stored.id))
   }
 
+  /** Whether the newest version lies in another compartment within reach. */
+  async liesElsewhere(grant: Grant, { type, id, holder }: Pick<Stored, 'type' | 'id' | 'holder'>): Promise<boolean> {
+    const holders = await this.#holdersWithin(grant, this.locator(type, id))
+    return holders.some(({ compartment }) => compartment !== holder.compartment)
+  }
+
   /** The removal that took a resource out of reach, if its newest version within reach is one. */
   removal(grant: Grant, sought: Sought): Promise<Stored | undefined> {
     return this.#versions.removal(grant, sought)

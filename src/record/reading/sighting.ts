@@ -29,9 +29,12 @@ export class Sighting {
 
   async #isVisibleStill(grant: Grant, verb: Verb, stored: Stored, seen: boolean | Promise<boolean>): Promise<boolean> {
     if (!(await seen)) return false
-    if (stored.deleted || stored.holder.kind === 'commons' || isUntouched(grant, stored)) return true
-    const last = await this.#reach.lastSaid(grant, stored)
-    return last.version === stored.version || this.#visibleInOne(grant, verb, last)
+    if ((stored.deleted && !isMovedAway(stored)) || stored.holder.kind === 'commons') return true
+    if (isUntouched(grant, stored) && !(await this.#reach.liesElsewhere(grant, stored))) return true
+    // Where it went the same version says what it says.
+    const before = isMovedAway(stored) ? { ...stored, version: stored.version - 1 } : stored
+    const last = await this.#reach.lastSaid(grant, before)
+    return last.version === before.version || this.#visibleInOne(grant, verb, last)
   }
 
   #visibleInOne(grant: Grant, verb: Verb, stored: Stored): boolean | Promise<boolean> {
@@ -88,6 +91,10 @@ export class Sighting {
       return found.matches.length > 0
     })
   }
+}
+
+function isMovedAway(stored: Stored & { readonly movedAway?: boolean }): boolean {
+  return stored.movedAway === true
 }
 
 /** Where nothing is withheld of what lies there. */

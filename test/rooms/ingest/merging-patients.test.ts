@@ -114,6 +114,14 @@ describe('Patient/$merge – https://hl7.org/fhir/patient-operation-merge.html',
     await expect(house.record.reader(everything()).read('Observation', own.id)).rejects.toMatchObject({
       code: 'record.unknown',
     })
+    for (const reader of [house.record.reader(other), house.record.reader(everything())]) {
+      const unknown = { code: 'record.unknown' }
+      await expect(reader.history({ type: 'Observation', id: own.id, count: 10 })).rejects.toMatchObject(unknown)
+      for (const version of ['1', '2', '3'])
+        await expect(reader.vread('Observation', own.id, version)).rejects.toMatchObject(unknown)
+      const { items } = await reader.history({ type: 'Observation', count: 100 })
+      expect(items.filter(({ id }) => id === own.id)).toEqual([])
+    }
   })
 
   it('asked again, or by two at once, is done once', async () => {
