@@ -7,6 +7,7 @@ import { loadPeople } from '../consent/people.ts'
 import { readKeeping, readKept } from '../family/as-what.ts'
 import { acceptContact } from '../family/emergency.ts'
 import { acceptGiven, type GivingParts, keptByGiver, offer } from '../family/giving.ts'
+import type { Invitation } from '../family/invitations.ts'
 import { accept, changeKeeping, endGuardianship, invite, loadInvitation } from '../family/keeping.ts'
 import { readForm, single } from '../form.ts'
 import { contactPage } from '../pages/emergency.ts'
@@ -119,17 +120,22 @@ export async function showInvitation(request: WebRequest, parts: FamilyParts): P
   return page
 }
 
-/** What an address that was passed on is about: to keep a person too, in the place of who gives them, or in an emergency. */
-async function takeUp(account: Account, code: string, parts: FamilyParts): Promise<string> {
+/** What an address that was passed on may be about: keeping a person in an emergency, in the place of who gives them, or too. */
+const ways: readonly {
+  readonly isOf: (invitation: Invitation) => boolean
+  readonly take: (account: Account, code: string, parts: FamilyParts) => Promise<void>
+  readonly done: string
+}[] = [
+  { isOf: ({ emergency }) => emergency !== undefined, take: acceptContact, done: 'emergency' },
+  { isOf: ({ gives }) => gives !== undefined, take: acceptGiven, done: 'given' },
+  { isOf: () => true, take: accept, done: 'keeping' },
+]
+
+async function takeUp(account: Account, code: string, parts: FamilyParts): Promise<string | undefined> {
   const { invitation } = await loadInvitation(code, parts)
-  const [take, done] =
-    invitation.emergency !== undefined
-      ? [acceptContact, 'emergency']
-      : invitation.gives !== undefined
-        ? [acceptGiven, 'given']
-        : [accept, 'keeping']
-  await take(account, code, parts)
-  return done
+  const way = ways.find(({ isOf }) => isOf(invitation))
+  await way?.take(account, code, parts)
+  return way?.done
 }
 
 /** Whoever is invited and has no account makes one with the invitation, and has none if somebody else was faster. */
